@@ -1,0 +1,1 @@
+"""DICOM as data: tags, values, text and bytes. No I/O, no SQL."""

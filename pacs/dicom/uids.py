@@ -1,0 +1,38 @@
+"""Unique identifiers: their form (PS3.5 9.1) and the few that the archive must know by name."""
+
+import re
+from dataclasses import dataclass
+
+IMPLICIT_LE = "1.2.840.10008.1.2"
+EXPLICIT_LE = "1.2.840.10008.1.2.1"
+DEFLATED_LE = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BE = "1.2.840.10008.1.2.2"
+RLE = "1.2.840.10008.1.2.5"
+
+IMPLEMENTATION_CLASS = "2.25.270123958460382910297483920182734650981"
+IMPLEMENTATION_VERSION = "HILUM_0_1"
+
+_FORM = re.compile(r"[0-9]+(\.[0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceKey:
+    """Where an instance stands: the three UIDs of PS3.4 C.6."""
+
+    study: str
+    series: str
+    instance: str
+
+
+def is_valid(uid: str) -> bool:
+    """Digits and dots, 1 to 64 characters.
+
+    A leading zero in a component breaks PS3.5 9.1 but does occur in old archives; such UIDs
+    are kept. Anything else (letters, slashes, empty components) is not a UID.
+    """
+    return 0 < len(uid) <= 64 and _FORM.fullmatch(uid) is not None
+
+
+def is_native(transfer_syntax: str) -> bool:
+    """Whether pixel data is stored frame after frame without encapsulation (PS3.5 A.1-A.3)."""
+    return transfer_syntax in {IMPLICIT_LE, EXPLICIT_LE, DEFLATED_LE, EXPLICIT_BE}
