@@ -1,0 +1,1 @@
+"""Who did what to whose data, when, from where, with what outcome."""

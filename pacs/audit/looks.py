@@ -1,0 +1,76 @@
+"""Every look is recorded before it is allowed to see anything.
+
+A viewer asks for thousands of frames of one study; one row tells of them all. Such a repeated look
+by the same actor from the same address is written again only after five minutes.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final
+
+import sqlalchemy as sa
+
+from pacs import clock
+from pacs.audit.record import record
+from pacs.auth.actor import Actor
+from pacs.auth.policy import Action, allows, require
+from pacs.db.connection import Database
+
+_WINDOW: Final = 300.0  # seconds
+_REMEMBERED: Final = 10_000
+
+Whose = Callable[[sa.Connection], Iterable[tuple[str, str]]]
+
+
+class Looks:
+    """Thread-safe; what it remembers is bounded and only ever saves writing a row twice."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._seen: OrderedDict[Hashable, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def admit(
+        self,
+        actor: Actor,
+        action: Action,
+        whose: Whose,
+        *,
+        asked: Hashable,
+        detail: str,
+        often: bool,
+    ) -> None:
+        """Record the look, or the refusal, and raise Forbidden if it is one.
+
+        `whose` tells the (patient ID, Study Instance UID) pairs that will be seen."""
+        allowed = allows(actor, action)
+        if allowed and often and self._recently((actor, action, asked)):
+            return
+        with self._db.write() as tx:
+            pairs = tuple(whose(tx)) if allowed else ()
+            for patient_id, study_uid in pairs or (("", ""),):
+                record(
+                    tx,
+                    actor,
+                    action,
+                    outcome=("ok" if pairs else "nothing found") if allowed else "forbidden",
+                    patient_id=patient_id,
+                    study_uid=study_uid,
+                    detail=detail,
+                )
+        require(actor, action)
+        if often:
+            self._remember((actor, action, asked))
+
+    def _recently(self, look: Hashable) -> bool:
+        with self._lock:
+            until = self._seen.get(look)
+        return until is not None and clock.monotonic() < until
+
+    def _remember(self, look: Hashable) -> None:
+        with self._lock:
+            self._seen[look] = clock.monotonic() + _WINDOW
+            self._seen.move_to_end(look)
+            while len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)

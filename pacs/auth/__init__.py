@@ -1,0 +1,1 @@
+"""Who asks (actors, tokens, stations) and what they may do (policy)."""

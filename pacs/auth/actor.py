@@ -1,0 +1,26 @@
+"""The one who asks. Edges make an Actor; every use case takes it first."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    SENDER = "sender"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """`name` is a token's name or an AE title; `origin` the address the request came from;
+    `channel` the wire it came by (`dimse`, `dicomweb`, `cli`, `system`)."""
+
+    name: str
+    roles: frozenset[Role]
+    origin: str
+    channel: str
+
+
+def system(task: str) -> Actor:
+    """The archive itself, at work on its own behalf."""
+    return Actor(task, frozenset(Role), "local", "system")

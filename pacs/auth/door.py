@@ -1,0 +1,63 @@
+"""Authentication: from what a wire tells about its caller to an Actor, or to nobody."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from typing import Final
+
+from pacs.auth import tokens
+from pacs.auth.actor import Actor, Role
+from pacs.auth.stations import Stations
+from pacs.config import Config
+
+OPEN_NAME: Final = "anyone"
+"""Who an HTTP caller is while nobody has to say who they are."""
+
+
+class Door:
+    """Knows callers by the configuration. While no token is configured everybody is let in with
+    all roles; the exposure check keeps such an archive on loopback."""
+
+    def __init__(self, config: Config, stations: Stations | None = None) -> None:
+        self._auth = config.auth
+        self._stations = stations or Stations(config.dimse.peers)
+
+    @property
+    def open(self) -> bool:
+        return not self._auth.on
+
+    def caller(self, authorization: str | None, origin: str) -> Actor | None:
+        """The actor of an HTTP Authorization header (Bearer token, or Basic with the token as its
+        password); None when that is nobody known."""
+        if self.open:
+            return Actor(OPEN_NAME, frozenset(Role), origin, "dicomweb")
+        token = _presented(authorization or "")
+        entry = tokens.find(token, self._auth.tokens) if token else None
+        return Actor(entry.name, _roles(entry.roles), origin, "dicomweb") if entry else None
+
+    def station(self, calling_aet: str, address: str) -> Actor | None:
+        """The actor of a calling AE title and its address; None when that is nobody known."""
+        title = calling_aet.strip(" ")
+        if self.open:
+            return Actor(title, frozenset(Role), address, "dimse")
+        peer = self._stations.find(title, address)
+        return Actor(peer.aet, _roles(peer.roles), address, "dimse") if peer else None
+
+
+def _roles(names: Iterable[str]) -> frozenset[Role]:
+    return frozenset(Role(name) for name in names)
+
+
+def _presented(authorization: str) -> str:
+    """The token in an Authorization header (RFC 6750 2.1, RFC 7617 2); empty when there is none."""
+    scheme, _, credentials = authorization.strip().partition(" ")
+    credentials = credentials.strip()
+    if scheme.lower() == "bearer":
+        return credentials
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        decoded = base64.b64decode(credentials, validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return ""
+    return decoded.partition(":")[2]

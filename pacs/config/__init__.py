@@ -1,0 +1,39 @@
+"""Settings: one table of them, pure functions around it. Nothing here reads a file, the
+environment or the command line; `pacs.cli` does and hands over what it read."""
+
+from pacs.config.effective import check_exposure, from_json, load, masked, to_json, to_tree
+from pacs.config.sections import (
+    ROLES,
+    AuthConfig,
+    Config,
+    DimseConfig,
+    IndexConfig,
+    Peer,
+    StoreConfig,
+    TokenEntry,
+    WebConfig,
+    is_loopback,
+)
+from pacs.config.table import FILE_VARIABLE, Setting, settings
+
+__all__ = [
+    "FILE_VARIABLE",
+    "ROLES",
+    "AuthConfig",
+    "Config",
+    "DimseConfig",
+    "IndexConfig",
+    "Peer",
+    "Setting",
+    "StoreConfig",
+    "TokenEntry",
+    "WebConfig",
+    "check_exposure",
+    "from_json",
+    "is_loopback",
+    "load",
+    "masked",
+    "settings",
+    "to_json",
+    "to_tree",
+]

@@ -1,0 +1,159 @@
+"""Every setting the archive knows, its default and what it means: the one table.
+
+`pacs config show`, the documentation, the environment variables and the reader all derive
+from the fields declared here.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+ROLES: Final = ("viewer", "sender", "admin")
+"""What a token or a station may be given; the meaning is `pacs.auth.policy`'s."""
+
+RoleName = Literal["viewer", "sender", "admin"]
+
+
+def _setting(default: Any, text: str, **marks: Any) -> Any:
+    """A field with its help text. Marks: `low`, `high` (bounds of a number), `form` (the name of
+    a further check in `pacs.config.read`), `secret` (never shown)."""
+    return field(default=default, metadata={"help": text, **marks})
+
+
+def _needed(text: str, **marks: Any) -> Any:
+    """A field without a default: its table is refused without it."""
+    return field(metadata={"help": text, **marks})
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """Where the index lives."""
+
+    url: str = _setting(
+        "",
+        "Database of the index, e.g. postgresql://user:password@host/hilum. "
+        "Empty: the SQLite file index.db in the data folder.",
+        form="index-url",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """How objects are kept."""
+
+    durability: Literal["power-loss", "process-crash"] = _setting(
+        "power-loss",
+        "What an acknowledged object survives: power-loss waits for the disk before it "
+        "acknowledges; process-crash only hands the bytes to the operating system.",
+    )
+    conflict: Literal["supersede", "keep-first"] = _setting(
+        "supersede",
+        "Other bytes under a known SOP Instance UID: supersede keeps both and shows the later; "
+        "keep-first shows the first and puts the newcomer into quarantine.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An application entity we know: it may call us, and we may send to it."""
+
+    aet: str
+    host: str = _needed("Address or name of the station.", form="host")
+    port: int = _setting(104, "Its DICOM port (PS3.8 9.1.1 registers 104 and 11112).", low=1, high=65535)
+    roles: tuple[RoleName, ...] = _setting(
+        ("viewer", "sender"), "What it may do when it calls us: viewer, sender, admin."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DimseConfig:
+    """The DIMSE listener."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 is every IPv4 one.", form="host")
+    port: int = _setting(11112, "Port to listen on; 0 takes a free one.", low=0, high=65535)
+    aet: str = _setting("HILUM", "Our AE title, 1 to 16 characters.", form="aet")
+    processes: int = _setting(1, "Listener processes sharing the port.", low=1, high=64)
+    unknown_sop_classes: bool = _setting(
+        False, "Accept storage SOP classes that are not in the standard's list (private ones)."
+    )
+    require_called_aet: bool = _setting(False, "Refuse associations that call another AE title than ours.")
+    max_associations: int = _setting(100, "Associations open at once in one process.", low=1, high=10_000)
+    max_pdu: int = _setting(262_144, "Largest PDU we receive, in bytes.", low=4096, high=16_777_216)
+    acse_timeout: float = _setting(
+        30.0, "Seconds a peer has to finish opening or closing an association.", low=0.1, high=3600.0
+    )
+    idle_timeout: float = _setting(
+        60.0, "Seconds an open association may be silent before it is aborted.", low=0.1, high=86_400.0
+    )
+    peers: Mapping[str, Peer] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "help": "Known stations, one table [dimse.peers.AETITLE] each: who may call when [auth] is on, "
+            "and where C-MOVE may send."
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The DICOMweb listener."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 is every IPv4 one.", form="host")
+    port: int = _setting(8080, "Port to listen on; 0 takes a free one.", low=0, high=65535)
+    processes: int = _setting(1, "Web processes sharing the port.", low=1, high=64)
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses or networks whose Forwarded and X-Forwarded-* headers are believed.", form="network"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEntry:
+    """A caller over HTTP, known by the digest of its token (`pacs token create`)."""
+
+    name: str = _needed("Who holds the token; appears in the audit trail.", form="name")
+    hash: str = _needed("Digest of the token, sha256:<64 hex digits>.", form="token-hash", secret=True)
+    roles: tuple[RoleName, ...] = _needed("What it may do: viewer, sender, admin.")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthConfig:
+    """Who gets in. With any token configured, nobody unknown does."""
+
+    insecure: bool = _setting(False, "Listen beyond loopback although nobody has to identify themselves.")
+    tokens: tuple[TokenEntry, ...] = _setting(
+        (), "Known HTTP callers, one [[auth.tokens]] table each; any of them turns authentication on."
+    )
+
+    @property
+    def on(self) -> bool:
+        return bool(self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective settings of one archive."""
+
+    data: Path = field(
+        default=Path("hilum-data"),
+        metadata={"help": "Folder that holds the objects and, unless [index] says otherwise, the index."},
+    )
+    index: IndexConfig = field(default_factory=IndexConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    dimse: DimseConfig = field(default_factory=DimseConfig)
+    web: WebConfig = field(default_factory=WebConfig)
+    auth: AuthConfig = field(default_factory=AuthConfig)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener there. Names other than localhost can mean
+    anything, so they count as reachable."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,153 @@
+"""The database connection: SQLite (WAL) embedded, PostgreSQL by URL; the same calls for both."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from pacs import log
+from pacs.errors import Invalid, Unavailable
+
+_log = log.get(__name__)
+T = TypeVar("T")
+
+_RETRIES = 8
+# deadlock, serialization failure, lock not available
+_PG_RETRYABLE = {"40P01", "40001", "55P03"}
+
+
+class Database:
+    """`read()` gives a snapshot, `write()` a transaction that commits when the block ends well.
+
+    A write transaction on SQLite begins IMMEDIATE: a deferred one that reads first and writes
+    later fails at once when another wrote in between, however long the busy time-out is.
+    """
+
+    def __init__(self, url: str, *, durable: bool = True, pool_size: int = 16) -> None:
+        self._url = _parse(url)
+        self.dialect = self._url.get_backend_name()
+        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 64, "pool_timeout": 30}
+        if self.dialect == "postgresql":
+            options["pool_pre_ping"] = True
+        self._engine = sa.create_engine(self._url, **options)
+        self._write_options = {"write": True}
+        if self.dialect == "sqlite":
+            _tune_sqlite(self._engine, durable=durable)
+        elif not durable:
+            event.listen(self._engine, "connect", _pg_asynchronous_commit)
+
+    @property
+    def engine(self) -> sa.Engine:
+        return self._engine
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A read-only snapshot. Raises Unavailable when the database is away."""
+        with self._translated(), self._engine.connect() as connection:
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """One transaction. Raises Unavailable when the database is away, full or locked."""
+        with (
+            self._translated(),
+            self._engine.connect().execution_options(write=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def transact(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` in one transaction, again when the database chose it as a deadlock's victim.
+
+        `work` must be safe to repeat: what it did was rolled back.
+        """
+        for attempt in range(_RETRIES):
+            try:
+                with self._engine.connect().execution_options(write=True) as connection, connection.begin():
+                    return work(connection)
+            except DBAPIError as error:
+                if not _retryable(error) or attempt == _RETRIES - 1:
+                    raise _translate(error) from error
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise _translate(error) from error
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite+pysqlite:///{path}"
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError as error:
+        raise Invalid(
+            "the index URL cannot be read",
+            hint="write it as postgresql://user:password@host:5432/database or leave it empty for SQLite",
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return parsed.set(drivername="sqlite+pysqlite")
+    raise Invalid(f"no index on {backend}", hint="use postgresql://... or leave [index] url empty for SQLite")
+
+
+def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None  # the begin listener below says BEGIN, not the driver
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA busy_timeout = 60000")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
+        cursor.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA case_sensitive_like = ON")
+        cursor.execute("PRAGMA cache_size = -16384")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        immediate = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _pg_asynchronous_commit(raw: Any, _record: Any) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    raw.commit()
+
+
+def _retryable(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state in _PG_RETRYABLE or "database is locked" in str(error.orig)
+
+
+def _translate(error: DBAPIError) -> Exception:
+    """Away, full and locked are Unavailable; anything else is our own mistake and stays itself."""
+    if isinstance(error, OperationalError) or error.connection_invalidated or _retryable(error):
+        _log.error("index: %s", type(error.orig).__name__)
+        return Unavailable(
+            "the index cannot be reached", hint="try again; an administrator should look at the database"
+        )
+    return error

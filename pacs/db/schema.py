@@ -1,0 +1,243 @@
+"""Every table of the archive. The columns of the four levels derive from `pacs.dicom.attributes`.
+
+The schema equals the sum of the migrations; a test compares them.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+)
+
+from pacs.db.types import Identity, Text
+from pacs.dicom import attributes
+from pacs.dicom.level import Level
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", Identity, primary_key=True, autoincrement=True)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False, server_default="")
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def _ref(name: str, target: str) -> Column[int]:
+    return Column(name, Identity, ForeignKey(f"{target}.id"), nullable=False)
+
+
+def column_names(attribute: attributes.Attribute) -> tuple[str, ...]:
+    """The index columns of one attribute: none, one, or three for a person name."""
+    match attribute.column:
+        case attributes.Column.NONE | attributes.Column.COMPUTED:
+            return ()
+        case attributes.Column.NAME:
+            return tuple(f"{attribute.column_name}_{group}" for group in "aip")
+        case _:
+            return (attribute.column_name,)
+
+
+def _columns(level: Level) -> list[Column[str] | Column[int]]:
+    columns: list[Column[str] | Column[int]] = []
+    for attribute in attributes.at_level(level):
+        for name in column_names(attribute):
+            if attribute.column is attributes.Column.NUMBER:
+                columns.append(Column(name, BigInteger))
+            else:
+                columns.append(_text(name))
+    return columns
+
+
+_UNIQUE = {"study_instance_uid", "series_instance_uid", "sop_instance_uid"}
+
+
+def _indexes(level: Level) -> list[Index]:
+    return [
+        Index(None, name, unique=name in _UNIQUE)
+        for attribute in attributes.at_level(level)
+        if attribute.indexed
+        for name in column_names(attribute)
+    ]
+
+
+# `patient_key` is identity as recorded: ID, issuer, folded name and birth date, so that no study is
+# ever shown under a name that its own objects do not carry. Objects without an ID stand alone.
+patients = Table(
+    "patients",
+    metadata,
+    _id(),
+    Column("patient_key", Text, nullable=False, unique=True),
+    *_columns(Level.PATIENT),
+    _text("attrs"),
+    _count("definer_ns"),
+    _text("definer_uid"),
+    _count("n_studies"),
+    _count("n_series"),
+    _count("n_instances"),
+    *_indexes(Level.PATIENT),
+)
+
+studies = Table(
+    "studies",
+    metadata,
+    _id(),
+    _ref("patient_id_fk", "patients"),
+    *_columns(Level.STUDY),
+    _text("attrs"),
+    # The instance whose values stand for the study: the first received (see pacs.index.catalog).
+    _count("definer_fk"),
+    _count("definer_ns"),
+    _text("definer_uid"),
+    _text("modalities"),
+    _text("sop_classes"),
+    _count("n_series"),
+    _count("n_instances"),
+    _count("bytes"),
+    _count("updated_ns"),
+    Index(None, "patient_id_fk"),
+    Index("ix_studies_newest", "study_date", "study_time", "id"),
+    *_indexes(Level.STUDY),
+)
+
+series = Table(
+    "series",
+    metadata,
+    _id(),
+    _ref("study_fk", "studies"),
+    *_columns(Level.SERIES),
+    _text("attrs"),
+    _count("definer_fk"),
+    _count("definer_ns"),
+    _text("definer_uid"),
+    _count("n_instances"),
+    _count("updated_ns"),
+    Index(None, "study_fk"),
+    *_indexes(Level.SERIES),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    _id(),
+    _ref("series_fk", "series"),
+    _ref("study_fk", "studies"),
+    *_columns(Level.IMAGE),
+    _text("attrs"),
+    _text("transfer_syntax"),
+    _count("size"),
+    _count("dataset_offset"),
+    _text("digest"),  # SHA-256 of the data set as received
+    _text("prefix_digest"),  # SHA-256 of what stands before it in the file
+    _count("n_frames"),
+    Column("frames", LargeBinary),
+    Column("json", LargeBinary, nullable=False),
+    _count("first_received_ns"),
+    _count("received_ns"),
+    Index(None, "series_fk"),
+    Index(None, "study_fk"),
+    *_indexes(Level.IMAGE),
+)
+
+# Former bytes of a superseded instance: kept, found by the administrator, never delivered unasked.
+versions = Table(
+    "versions",
+    metadata,
+    _id(),
+    _text("sop_instance_uid"),
+    _text("digest"),
+    _text("prefix_digest"),
+    _text("transfer_syntax"),
+    _count("size"),
+    _count("dataset_offset"),
+    _count("received_ns"),
+    Column("key", Text, nullable=False, unique=True),
+    UniqueConstraint("sop_instance_uid", "digest"),
+)
+
+locations = Table(
+    "locations",
+    metadata,
+    _id(),
+    _ref("instance_fk", "instances"),
+    Column("tier", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    _count("offset"),
+    _count("length"),
+    Index(None, "instance_fk"),
+    UniqueConstraint("tier", "key", "offset"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _id(),
+    _count("at_ns"),
+    _text("rule"),
+    _text("reason"),
+    Column("key", Text, nullable=False, unique=True),
+    _text("digest"),
+    _count("size"),
+    _text("actor"),
+    _text("origin"),
+    _text("sop_instance_uid"),
+)
+
+# `tx` is the transaction's own number on PostgreSQL. Rows become visible in commit order, not in
+# the order of `seq`; a reader takes only rows of transactions older than any still running.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Identity, primary_key=True, autoincrement=True),
+    Column("tx", BigInteger, nullable=False, server_default="0"),
+    _count("at_ns"),
+    _text("kind"),
+    _text("study_uid"),
+    _text("series_uid"),
+    _text("sop_instance_uid"),
+    _text("payload"),
+    Index(None, "tx", "seq"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    _count("at_ns"),
+    _text("actor"),
+    _text("roles"),
+    _text("origin"),
+    _text("channel"),
+    _text("action"),
+    _text("outcome"),
+    _text("patient_id"),
+    _text("study_uid"),
+    _text("detail"),
+    Index(None, "study_uid"),
+    Index(None, "patient_id"),
+    Index(None, "at_ns"),
+)
+
+LEVELS: dict[Level, Table] = {
+    Level.PATIENT: patients,
+    Level.STUDY: studies,
+    Level.SERIES: series,
+    Level.IMAGE: instances,
+}

@@ -1,0 +1,1 @@
+"""What happened, told once: events written in the transaction that made them true."""

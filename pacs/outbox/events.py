@@ -1,0 +1,47 @@
+"""Append an event in the caller's transaction; it exists exactly if what it tells of does."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+import sqlalchemy as sa
+
+from pacs import clock
+from pacs.db import schema
+
+
+class Kind(StrEnum):
+    STORED = "stored"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """UIDs are empty where an object was refused before they were known."""
+
+    kind: Kind
+    study_uid: str = ""
+    series_uid: str = ""
+    sop_instance_uid: str = ""
+    payload: dict[str, str | int] | None = None
+
+
+def append(tx: sa.Connection, event: Event) -> None:
+    values: dict[str, object] = {
+        "at_ns": clock.now_ns(),
+        "kind": event.kind.value,
+        "study_uid": event.study_uid,
+        "series_uid": event.series_uid,
+        "sop_instance_uid": event.sop_instance_uid,
+        "payload": orjson.dumps(event.payload).decode() if event.payload else "",
+    }
+    if tx.dialect.name == "postgresql":
+        tx.execute(_INSERT_PG, values)
+    else:
+        tx.execute(_INSERT, values)
+
+
+_INSERT = sa.insert(schema.outbox)
+# The transaction's own 64-bit number: readers take only what is older than every running one.
+_INSERT_PG = _INSERT.values(tx=sa.text("pg_current_xact_id()::text::bigint"))
