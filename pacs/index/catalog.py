@@ -1,0 +1,283 @@
+"""Record an instance in the caller's transaction: rows, statistics and definers together.
+
+Locks are taken in one order (study, patient, series, instance), so that transactions on the same
+study wait for each other instead of dead-locking. The *definer* of a patient, study or series is
+the instance first received; its attributes stand for the whole. That choice depends only on the
+objects, never on who won a race, so a rebuilt index says the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pacs.db import schema
+from pacs.dicom.level import Level
+from pacs.index import summary
+from pacs.index.entry import Entry
+
+_p, _s, _e, _i, _v = schema.patients.c, schema.studies.c, schema.series.c, schema.instances.c, schema.versions.c
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An instance that the index already holds."""
+
+    id: int
+    digest: str
+    prefix_digest: str
+    transfer_syntax: str
+    size: int
+    dataset_offset: int
+    study_fk: int
+    received_ns: int
+    first_received_ns: int
+
+
+class Moved(Exception):
+    """Another transaction changed what this one was about to rely on; run it again."""
+
+
+_KNOWN = sa.select(
+    _i.id,
+    _i.digest,
+    _i.prefix_digest,
+    _i.transfer_syntax,
+    _i.size,
+    _i.dataset_offset,
+    _i.study_fk,
+    _i.received_ns,
+    _i.first_received_ns,
+).where(_i.sop_instance_uid == sa.bindparam("uid"))
+_FORMER = sa.select(_v.id).where(
+    _v.sop_instance_uid == sa.bindparam("uid"), _v.digest == sa.bindparam("of_digest")
+)
+_STUDY = (
+    sa.select(
+        _s.id, _s.patient_id_fk, _s.definer_ns, _s.definer_uid, _s.modalities, _s.sop_classes, _p.patient_key
+    )
+    .join(schema.patients, _p.id == _s.patient_id_fk)
+    .where(_s.study_instance_uid == sa.bindparam("uid"))
+    .with_for_update(of=schema.studies)
+)
+_SERIES = (
+    sa.select(_e.id, _e.study_fk, _e.definer_ns, _e.definer_uid, _e.modality)
+    .where(_e.series_instance_uid == sa.bindparam("uid"))
+    .with_for_update()
+)
+_PATIENT = (
+    sa.select(_p.id, _p.definer_ns, _p.definer_uid)
+    .where(_p.patient_key == sa.bindparam("key"))
+    .with_for_update()
+)
+
+
+def find(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
+    row = tx.execute(_KNOWN, {"uid": sop_instance_uid}).first()
+    return Known(*row) if row else None
+
+
+def holds(tx: sa.Connection, known: Known, sop_instance_uid: str, digest: str) -> bool:
+    """Whether these very bytes are here, as the current or as a former version."""
+    if known.digest == digest:
+        return True
+    return tx.execute(_FORMER, {"uid": sop_instance_uid, "of_digest": digest}).first() is not None
+
+
+def insert(tx: sa.Connection, entry: Entry) -> int | None:
+    """Add a new instance; returns its id, or None when its SOP Instance UID is taken by now."""
+    study = _locked_study(tx, entry)
+    patient = _locked_patient(tx, entry, study.patient_id_fk)
+    series, new_series = _locked_series(tx, entry, study.id)
+    instance_id = _insert_ignoring(tx, schema.instances, _instance_row(entry, series.id, study.id), "sop_instance_uid")
+    if instance_id is None:
+        return None
+    _count_patient(tx, entry, patient, new_study=not study.definer_uid, new_series=new_series)
+    _count_study(tx, entry, study, instance_id, new_series=new_series)
+    _count_series(tx, entry, series, instance_id)
+    if _redefines(entry, study, series):
+        summary.recompute(tx, study.id)
+    return instance_id
+
+
+def supersede(tx: sa.Connection, known: Known, entry: Entry, former_key: str) -> None:
+    """Make `entry` the current version; the former one is noted in the versions table."""
+    study = _locked_study(tx, entry)
+    series, _ = _locked_series(tx, entry, study.id)
+    row = _instance_row(entry, series.id, study.id)
+    row["first_received_ns"] = min(known.first_received_ns, entry.received_ns)
+    tx.execute(sa.update(schema.instances).where(_i.id == known.id), row)
+    note_version(
+        tx,
+        entry.key.instance,
+        key=former_key,
+        digest=known.digest,
+        prefix_digest=known.prefix_digest,
+        transfer_syntax=known.transfer_syntax,
+        size=known.size,
+        dataset_offset=known.dataset_offset,
+        received_ns=known.received_ns,
+    )
+    for study_id in sorted({known.study_fk, study.id}):
+        summary.recompute(tx, study_id)
+
+
+def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str) -> None:
+    """Keep bytes that are older than the current ones as a former version."""
+    note_version(
+        tx,
+        entry.key.instance,
+        key=key,
+        digest=entry.digest,
+        prefix_digest=entry.prefix_digest,
+        transfer_syntax=entry.transfer_syntax,
+        size=entry.size,
+        dataset_offset=entry.dataset_offset,
+        received_ns=entry.received_ns,
+    )
+    if entry.received_ns < known.first_received_ns:
+        tx.execute(
+            sa.update(schema.instances)
+            .where(_i.id == known.id)
+            .values(first_received_ns=entry.received_ns)
+        )
+        summary.recompute(tx, known.study_fk)
+
+
+def note_version(tx: sa.Connection, sop_instance_uid: str, **values: Any) -> None:
+    tx.execute(sa.insert(schema.versions), {"sop_instance_uid": sop_instance_uid, **values})
+
+
+def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
+    row = tx.execute(_STUDY, {"uid": entry.key.study}).first()
+    if row:
+        return row
+    patient_row = {"patient_key": entry.patient_key, **entry.levels[Level.PATIENT]}
+    _insert_ignoring(tx, schema.patients, patient_row, "patient_key")
+    patient = tx.execute(_PATIENT, {"key": entry.patient_key}).first()
+    if patient is None:
+        raise Moved
+    values = {"patient_id_fk": patient.id, **entry.levels[Level.STUDY]}
+    _insert_ignoring(tx, schema.studies, values, "study_instance_uid")
+    row = tx.execute(_STUDY, {"uid": entry.key.study}).first()
+    if row is None:
+        raise Moved
+    return row
+
+
+def _locked_patient(tx: sa.Connection, entry: Entry, patient_id: int) -> Any:
+    row = tx.execute(
+        sa.select(_p.id, _p.definer_ns, _p.definer_uid).where(_p.id == patient_id).with_for_update()
+    ).first()
+    if row is None:
+        raise Moved
+    return row
+
+
+def _locked_series(tx: sa.Connection, entry: Entry, study_id: int) -> tuple[Any, bool]:
+    """The series row and whether it is new. A Series Instance UID that stands in another study is
+    a mistake of its maker (PS3.3 C.7.3.1 makes it unique); the series keeps its first study."""
+    row = tx.execute(_SERIES, {"uid": entry.key.series}).first()
+    if row:
+        return row, False
+    values = {"study_fk": study_id, **entry.levels[Level.SERIES]}
+    created = _insert_ignoring(tx, schema.series, values, "series_instance_uid")
+    row = tx.execute(_SERIES, {"uid": entry.key.series}).first()
+    if row is None:
+        raise Moved
+    return row, created is not None
+
+
+def _instance_row(entry: Entry, series_id: int, study_id: int) -> dict[str, Any]:
+    return {
+        "series_fk": series_id,
+        "study_fk": study_id,
+        **entry.levels[Level.IMAGE],
+        "transfer_syntax": entry.transfer_syntax,
+        "size": entry.size,
+        "dataset_offset": entry.dataset_offset,
+        "digest": entry.digest,
+        "prefix_digest": entry.prefix_digest,
+        "n_frames": entry.n_frames,
+        "frames": entry.frames,
+        "json": entry.json,
+        "first_received_ns": entry.received_ns,
+        "received_ns": entry.received_ns,
+    }
+
+
+def _insert_ignoring(tx: sa.Connection, table: sa.Table, values: dict[str, Any], unique: str) -> int | None:
+    """INSERT ... ON CONFLICT DO NOTHING; the new id, or None when the row was there."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=[unique]).returning(table.c.id)
+    row = tx.execute(statement, values).first()
+    return int(row[0]) if row else None
+
+
+def _earlier(entry: Entry, row: Any) -> bool:
+    """Whether this instance defines its parent from now on."""
+    return not row.definer_uid or (entry.received_ns, entry.key.instance) < (row.definer_ns, row.definer_uid)
+
+
+def _definition(entry: Entry, level: Level, instance_id: int | None) -> dict[str, Any]:
+    values = {
+        "definer_ns": entry.received_ns,
+        "definer_uid": entry.key.instance,
+        **entry.levels[level],
+    }
+    return values if instance_id is None else {"definer_fk": instance_id, **values}
+
+
+def _count_patient(tx: sa.Connection, entry: Entry, row: Any, *, new_study: bool, new_series: bool) -> None:
+    values = {
+        "n_studies": _p.n_studies + int(new_study),
+        "n_series": _p.n_series + int(new_series),
+        "n_instances": _p.n_instances + 1,
+    }
+    tx.execute(sa.update(schema.patients).where(_p.id == row.id).values(values))
+    if _earlier(entry, row):
+        key = sa.select(_p.patient_key).where(_p.id == row.id)
+        if tx.execute(key).scalar_one() == entry.patient_key:
+            tx.execute(
+                sa.update(schema.patients)
+                .where(_p.id == row.id)
+                .values(_definition(entry, Level.PATIENT, None))
+            )
+
+
+def _count_study(tx: sa.Connection, entry: Entry, row: Any, instance_id: int, *, new_series: bool) -> None:
+    values: dict[str, Any] = {
+        "n_series": _s.n_series + int(new_series),
+        "n_instances": _s.n_instances + 1,
+        "bytes": _s.bytes + entry.size,
+        "updated_ns": entry.received_ns,
+        "modalities": summary.joined({*summary.parted(row.modalities), entry.levels[Level.SERIES]["modality"]})
+        if new_series
+        else row.modalities,
+        "sop_classes": summary.joined({*summary.parted(row.sop_classes), entry.sop_class}),
+    }
+    if _earlier(entry, row):
+        values |= _definition(entry, Level.STUDY, instance_id)
+    tx.execute(sa.update(schema.studies).where(_s.id == row.id).values(values))
+
+
+def _count_series(tx: sa.Connection, entry: Entry, row: Any, instance_id: int) -> None:
+    values: dict[str, Any] = {"n_instances": _e.n_instances + 1, "updated_ns": entry.received_ns}
+    if _earlier(entry, row):
+        values |= _definition(entry, Level.SERIES, instance_id)
+    tx.execute(sa.update(schema.series).where(_e.id == row.id).values(values))
+
+
+def _redefines(entry: Entry, study: Any, series: Any) -> bool:
+    """Whether a new definer changes more than its own rows: the patient, or the study's modalities.
+    A series that stands in another study makes the sums unsafe as well."""
+    if series.study_fk != study.id:
+        return True
+    if study.definer_uid and _earlier(entry, study) and study.patient_key != entry.patient_key:
+        return True
+    return bool(
+        series.definer_uid
+        and _earlier(entry, series)
+        and series.modality != entry.levels[Level.SERIES]["modality"]
+    )

@@ -1,0 +1,286 @@
+"""spool -> examine -> durable put -> one transaction -> receipt (success only after the last)."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import sqlalchemy as sa
+
+from pacs.audit.record import record
+from pacs.auth.actor import Actor
+from pacs.auth.policy import Action, allows, require
+from pacs.db import schema
+from pacs.db.connection import Database
+from pacs.dicom import header
+from pacs.dicom.header import FileMeta
+from pacs.dicom.level import Level
+from pacs.index import catalog
+from pacs.index.entry import Entry
+from pacs.errors import Unavailable
+from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
+from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
+from pacs.outbox import events
+from pacs.store import layout, locations
+from pacs.store.disk import DiskStore
+from pacs.store.locations import Location
+from pacs.store.spool import Spool, Spooled
+from pacs.store.writer import Writer, quarantine
+
+
+class _Fate(Enum):
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
+    FORMER = "former"  # other bytes, received before those that are current by now
+    KEPT_FIRST = "keep-first"
+
+
+class Ingest:
+    """Thread-safe; one per process."""
+
+    def __init__(
+        self,
+        db: Database,
+        hot: DiskStore,
+        quarantined: DiskStore,
+        spool: Spool,
+        *,
+        durable: bool,
+        keep_first: bool,
+    ) -> None:
+        self._db = db
+        self._hot = hot
+        self._quarantined = quarantined
+        self._spool = spool
+        self._writer = Writer(hot, durable=durable)
+        self._durable = durable
+        self._keep_first = keep_first
+
+    def spool(self, actor: Actor) -> Spooled:
+        """An empty file for the object to stream into; use it in a `with` block.
+
+        Raises Forbidden (audited) and Unavailable."""
+        if not allows(actor, Action.STORE):
+            with self._db.write() as tx:
+                record(tx, actor, Action.STORE, outcome="forbidden")
+            require(actor, Action.STORE)
+        return self._spool.create()
+
+    def accept(self, actor: Actor, spooled: Spooled, expected: Expected = Expected()) -> Receipt:  # noqa: B008 - frozen
+        """Keep the object and answer what became of it. Nothing is acknowledged before its bytes
+        and its index row are durable.
+
+        Raises Unavailable when disk or index cannot take it now; nothing of it remains then."""
+        spooled.seal()
+        try:
+            meta, proper = file_meta(spooled)
+            if not proper:
+                with self._completed(spooled, meta, expected) as whole:
+                    return self.accept(actor, whole, expected)
+            entry = examine(spooled, meta, expected)
+        except Broken as broken:
+            return self._refuse(actor, spooled, broken)
+        return self._keep(actor, spooled, entry)
+
+    def finish(self, actor: Actor, spooled: Spooled, key: str) -> None:
+        """Take up what a dead process had already put at `key` but may not have recorded."""
+        with self._db.read() as tx:
+            if locations.is_recorded(tx, layout.HOT, key):
+                return
+        meta, _ = file_meta(spooled)
+        self._settle(actor, examine(spooled, meta, Expected()), key, spooled)
+
+    def restore(self, actor: Actor, stored: Spooled, key: str) -> bool:
+        """Record a file of the hot tier in an index that does not know it; the file stays as it is.
+
+        Other bytes under one UID are versions, whatever the policy is today. Raises Broken.
+        False when the same data set is already recorded from another file."""
+        meta, _ = file_meta(stored)
+        entry = examine(stored, meta, Expected())
+        location = Location(layout.HOT, key, 0, entry.size)
+        fate = self._transact(lambda tx: self._settled(tx, actor, entry, location, keep_first=False))
+        return fate is not _Fate.DUPLICATE
+
+    def requarantine(self, actor: Actor, stored: Spooled, key: str) -> None:
+        """Record a quarantined file in an index that does not know it."""
+        try:
+            meta, proper = file_meta(stored)
+            if proper:
+                examine(stored, meta, Expected())
+            broken = Broken("keep-first", RULES["keep-first"])
+        except Broken as found:
+            broken = found
+        with self._db.write() as tx:
+            _note_quarantine(tx, actor, stored, broken, key)
+
+    def _completed(self, spooled: Spooled, meta: FileMeta, expected: Expected) -> Spooled:
+        """A Part 10 file of a data set that came without its File Meta Information."""
+        whole = self._spool.create()
+        try:
+            probe = _probe_uids(spooled, meta, expected)
+            whole.write(
+                header.part10_prefix(
+                    sop_class=probe[0], sop_instance=probe[1], transfer_syntax=meta.transfer_syntax
+                )
+            )
+            for chunk in spooled.chunks(meta.dataset_offset):
+                whole.write(chunk)
+        except BaseException:
+            whole.discard()
+            raise
+        return whole
+
+    def _keep(self, actor: Actor, spooled: Spooled, entry: Entry) -> Receipt:
+        if self._is_here(entry):
+            return self._answer(self._record_duplicate(actor, entry), entry)
+        key = self._writer.put(spooled, entry.key)
+        return self._settle(actor, entry, key, spooled)
+
+    def _settle(self, actor: Actor, entry: Entry, key: str, spooled: Spooled) -> Receipt:
+        location = Location(layout.HOT, key, 0, entry.size)
+        try:
+            fate = self._transact(
+                lambda tx: self._settled(tx, actor, entry, location, keep_first=self._keep_first)
+            )
+        except BaseException:
+            self._withdraw(key, spooled)
+            raise
+        if fate in {_Fate.DUPLICATE, _Fate.KEPT_FIRST}:
+            self._hot.remove(key)
+        if fate is _Fate.KEPT_FIRST:
+            broken = Broken(
+                "keep-first", RULES["keep-first"], sop_class=entry.sop_class, sop_instance=entry.key.instance
+            )
+            return self._refuse(actor, spooled, broken)
+        return self._answer(fate, entry)
+
+    def _withdraw(self, key: str, spooled: Spooled) -> None:
+        """Take the file back, unless the commit went through after all and only its answer was lost.
+
+        While the index cannot say, the spool keeps its link and the next start decides."""
+        try:
+            with self._db.read() as tx:
+                recorded = locations.is_recorded(tx, layout.HOT, key)
+        except Unavailable:
+            spooled.retain()
+            return
+        if not recorded:
+            self._hot.remove(key)
+
+    def _transact(self, work: Callable[[sa.Connection], _Fate]) -> _Fate:
+        while True:
+            try:
+                return self._db.transact(work)
+            except catalog.Moved:
+                continue
+
+    def _is_here(self, entry: Entry) -> bool:
+        with self._db.read() as tx:
+            known = catalog.find(tx, entry.key.instance)
+            return known is not None and catalog.holds(tx, known, entry.key.instance, entry.digest)
+
+    def _record_duplicate(self, actor: Actor, entry: Entry) -> _Fate:
+        with self._db.write() as tx:
+            _audit(tx, actor, entry, _Fate.DUPLICATE)
+        return _Fate.DUPLICATE
+
+    def _settled(
+        self, tx: sa.Connection, actor: Actor, entry: Entry, location: Location, *, keep_first: bool
+    ) -> _Fate:
+        """Everything that must be true together, in one transaction."""
+        known = catalog.find(tx, entry.key.instance)
+        if known is None:
+            instance_id = catalog.insert(tx, entry)
+            if instance_id is None:
+                raise catalog.Moved
+            locations.add(tx, instance_id, location)
+            fate = _Fate.STORED
+        else:
+            fate = _met(tx, known, entry, location, keep_first=keep_first)
+        if fate is not _Fate.KEPT_FIRST:
+            _audit(tx, actor, entry, fate)
+        if fate in {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}:
+            kind = events.Kind.STORED if fate is _Fate.STORED else events.Kind.SUPERSEDED
+            events.append(
+                tx, events.Event(kind, entry.key.study, entry.key.series, entry.key.instance, {"digest": entry.digest})
+            )
+        return fate
+
+    def _refuse(self, actor: Actor, spooled: Spooled, broken: Broken) -> Refused:
+        """Keep the bytes for the administrator, tell the outbox, leave a trace in the audit."""
+        key = quarantine(self._quarantined, spooled, durable=self._durable) if spooled.size else ""
+        with self._db.write() as tx:
+            if key:
+                _note_quarantine(tx, actor, spooled, broken, key)
+            record(tx, actor, Action.STORE, outcome="refused", detail=broken.rule)
+            events.append(
+                tx,
+                events.Event(
+                    events.Kind.REFUSED,
+                    sop_instance_uid=broken.sop_instance[:64],
+                    payload={"rule": broken.rule, "key": key},
+                ),
+            )
+        return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
+
+    def _answer(self, fate: _Fate, entry: Entry) -> Receipt:
+        made: type[Stored | Duplicate | Superseded] = {
+            _Fate.STORED: Stored,
+            _Fate.DUPLICATE: Duplicate,
+            _Fate.SUPERSEDED: Superseded,
+            _Fate.FORMER: Superseded,
+        }.get(fate, Duplicate)
+        return made(entry.key, entry.sop_class, entry.digest)
+
+
+def _met(
+    tx: sa.Connection, known: catalog.Known, entry: Entry, location: Location, *, keep_first: bool
+) -> _Fate:
+    """The SOP Instance UID is taken."""
+    if catalog.holds(tx, known, entry.key.instance, entry.digest):
+        return _Fate.DUPLICATE
+    if keep_first:
+        return _Fate.KEPT_FIRST
+    if (entry.received_ns, entry.digest) < (known.received_ns, known.digest):
+        catalog.add_former(tx, known, entry, location.key)
+        return _Fate.FORMER
+    former = locations.replace(tx, known.id, location)
+    catalog.supersede(tx, known, entry, former)
+    return _Fate.SUPERSEDED
+
+
+def _probe_uids(spooled: Spooled, meta: FileMeta, expected: Expected) -> tuple[str, str]:
+    """SOP class and instance for the File Meta Information that is to be written."""
+    if expected.sop_class and expected.sop_instance:
+        return expected.sop_class, expected.sop_instance
+    entry = examine(spooled, meta, Expected())
+    return entry.sop_class, entry.key.instance
+
+
+def _audit(tx: sa.Connection, actor: Actor, entry: Entry, fate: _Fate) -> None:
+    record(
+        tx,
+        actor,
+        Action.STORE,
+        study_uid=entry.key.study,
+        patient_id=entry.levels[Level.PATIENT]["patient_id"],
+        detail=f"{fate.value} {entry.key.instance}",
+    )
+
+
+def _note_quarantine(tx: sa.Connection, actor: Actor, spooled: Spooled, broken: Broken, key: str) -> None:
+    values: dict[str, Any] = {
+        "at_ns": spooled.received_ns,
+        "rule": broken.rule,
+        "reason": str(broken),
+        "key": key,
+        "digest": spooled.digest,
+        "size": spooled.size,
+        "actor": actor.name,
+        "origin": actor.origin,
+        "sop_instance_uid": broken.sop_instance[:64],
+    }
+    if not tx.execute(sa.select(schema.quarantine.c.id).where(schema.quarantine.c.key == key)).first():
+        tx.execute(sa.insert(schema.quarantine), values)
+
+

@@ -1,0 +1,189 @@
+"""The index against the store, both ways; and the index made anew from the stored objects alone."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pacs.auth.actor import system
+from pacs.db import schema
+from pacs.db.connection import Database
+from pacs.errors import NotFound, PacsError
+from pacs.ingest.accept import Ingest
+from pacs.ingest.examine import Broken
+from pacs.store import layout, locations
+from pacs.store.disk import DiskStore
+from pacs.store.spool import Spooled
+
+_CHUNK = 500
+_ACTOR = system("rebuild")
+_REBUILT = (
+    schema.locations,
+    schema.versions,
+    schema.quarantine,
+    schema.instances,
+    schema.series,
+    schema.studies,
+    schema.patients,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference. `kind` is `missing-file`, `wrong-size`, `wrong-bytes`, `unknown-file`,
+    `wrong-statistics` or `unreadable-file`; `where` a storage key or a study UID."""
+
+    kind: str
+    where: str
+    detail: str
+
+
+class Checker:
+    def __init__(self, db: Database, hot: DiskStore, quarantined: DiskStore, ingest: Ingest) -> None:
+        self._db = db
+        self._hot = hot
+        self._quarantined = quarantined
+        self._ingest = ingest
+
+    def check(self, *, deep: bool) -> Iterator[Finding]:
+        """Every difference between index and store; with `deep` every byte is read and its digest
+        compared. Objects that arrive meanwhile are not reported."""
+        yield from self._rows_have_files(deep=deep)
+        yield from self._versions_have_files(deep=deep)
+        yield from self._files_have_rows()
+        yield from self._quarantine()
+        yield from self._statistics()
+
+    def rebuild(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> int:
+        """Empty the index and fill it from the stored objects; returns how many were read.
+
+        The audit trail and the outbox are no cache and stay. Stop the archive first."""
+        with self._db.write() as tx:
+            for table in _REBUILT:
+                tx.execute(sa.delete(table))
+        total = sum(1 for _ in self._hot.walk())
+        done = 0
+        for key in self._hot.walk():
+            done += self._restore(key)
+            progress(done, total)
+        self._restore_quarantine()
+        return done
+
+    def _restore(self, key: str) -> int:
+        with Spooled.reopen(self._hot.path(key)) as stored:
+            try:
+                self._ingest.restore(_ACTOR, stored, key)
+            except Broken:
+                return 0  # reported by the next check as an unknown file
+        return 1
+
+    def _restore_quarantine(self) -> None:
+        for key in self._quarantined.walk():
+            with Spooled.reopen(self._quarantined.path(key)) as stored:
+                self._ingest.requarantine(_ACTOR, stored, key)
+
+    def _rows_have_files(self, *, deep: bool) -> Iterator[Finding]:
+        place, instance = schema.locations.c, schema.instances.c
+        query = (
+            sa.select(
+                place.id,
+                place.key,
+                instance.size,
+                instance.digest,
+                instance.prefix_digest,
+                instance.dataset_offset,
+            )
+            .join(schema.instances, instance.id == place.instance_fk)
+            .where(place.tier == layout.HOT)
+        )
+        for row in self._paged(query, place.id):
+            yield from self._compare(row, deep=deep)
+
+    def _versions_have_files(self, *, deep: bool) -> Iterator[Finding]:
+        v = schema.versions.c
+        query = sa.select(v.id, v.key, v.size, v.digest, v.prefix_digest, v.dataset_offset)
+        for row in self._paged(query, v.id):
+            yield from self._compare(row, deep=deep)
+
+    def _compare(self, row: Any, *, deep: bool) -> Iterator[Finding]:
+        try:
+            with self._hot.open(row.key) as blob:
+                if blob.size != row.size:
+                    yield Finding("wrong-size", row.key, f"{blob.size} bytes, the index says {row.size}")
+                elif deep:
+                    prefix = hashlib.sha256(blob.pread(0, row.dataset_offset)).hexdigest()
+                    data = hashlib.sha256()
+                    for chunk in blob.chunks(row.dataset_offset):
+                        data.update(chunk)
+                    if (prefix, data.hexdigest()) != (row.prefix_digest, row.digest):
+                        yield Finding("wrong-bytes", row.key, "the SHA-256 is not the recorded one")
+        except NotFound:
+            yield Finding("missing-file", row.key, "the index names a file that is not there")
+        except (OSError, PacsError) as error:
+            yield Finding("unreadable-file", row.key, type(error).__name__)
+
+    def _files_have_rows(self) -> Iterator[Finding]:
+        for key in self._hot.walk():
+            # Asked again after the look at the links: it may have been committed in between.
+            if not (self._knows(key) or _in_flight(self._hot.path(key)) or self._knows(key)):
+                yield Finding("unknown-file", key, "the store holds a file that the index does not know")
+
+    def _knows(self, key: str) -> bool:
+        with self._db.read() as tx:
+            return locations.is_recorded(tx, layout.HOT, key)
+
+    def _quarantine(self) -> Iterator[Finding]:
+        q = schema.quarantine.c
+        for row in self._paged(sa.select(q.id, q.key), q.id):
+            if not self._quarantined.exists(row.key):
+                yield Finding("missing-file", f"{layout.QUARANTINE}/{row.key}", "quarantined bytes are not there")
+        for key in self._quarantined.walk():
+            with self._db.read() as tx:
+                known = tx.execute(sa.select(q.id).where(q.key == key)).first()
+            if not known and not _in_flight(self._quarantined.path(key)):
+                yield Finding("unknown-file", f"{layout.QUARANTINE}/{key}", "not in the list of quarantined objects")
+
+    def _statistics(self) -> Iterator[Finding]:
+        s, i = schema.studies.c, schema.instances.c
+        counted = (
+            sa.select(
+                s.id,
+                s.study_instance_uid,
+                s.n_instances,
+                s.n_series,
+                sa.func.count(i.id).label("instances"),
+                sa.func.count(sa.distinct(i.series_fk)).label("series"),
+            )
+            .outerjoin(schema.instances, i.study_fk == s.id)
+            .group_by(s.id, s.study_instance_uid, s.n_instances, s.n_series)
+        )
+        for row in self._paged(counted, s.id):
+            if (row.n_instances, row.n_series) != (row.instances, row.series):
+                yield Finding(
+                    "wrong-statistics",
+                    row.study_instance_uid,
+                    f"says {row.n_series} series and {row.n_instances} instances, "
+                    f"has {row.series} and {row.instances}",
+                )
+
+    def _paged(self, query: "sa.Select[Any]", identity: "sa.Column[Any]") -> Iterator[Any]:
+        last = 0
+        while True:
+            with self._db.read() as tx:
+                rows = tx.execute(query.where(identity > last).order_by(identity).limit(_CHUNK)).all()
+            if not rows:
+                return
+            yield from rows
+            last = rows[-1].id
+
+
+def _in_flight(path: Path) -> bool:
+    """A second link is the spool's: its owner has not finished with the file. Gone is fine too."""
+    try:
+        return os.stat(path).st_nlink > 1
+    except FileNotFoundError:
+        return True

@@ -1,0 +1,144 @@
+"""A row becomes a Match: which attributes it carries, and from where they are taken."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from pacs.dicom.attributes import ATTRIBUTES, BY_TAG, Column, tag_of, vr_of
+from pacs.dicom.json import BULK_BASE
+from pacs.dicom.level import Level
+from pacs.dicom.uids import InstanceKey
+from pacs.index import entry
+from pacs.query.compile import Row
+from pacs.query.model import Element, Match, Path, Query
+
+DataSet = dict[str, Element]
+
+_AVAILABILITY = tag_of("InstanceAvailability")
+_ONLINE: Element = {"vr": "CS", "Value": ["ONLINE"]}
+# PS3.18 10.6.3.3 wants these when there is a value; the other defaults always.
+_WITH_VALUE_ONLY = frozenset(
+    map(
+        tag_of,
+        (
+            "TimezoneOffsetFromUTC",
+            "SeriesDescription",
+            "PerformedProcedureStepStartDate",
+            "PerformedProcedureStepStartTime",
+            "RequestAttributesSequence",
+            "NumberOfFrames",
+            "Rows",
+            "Columns",
+            "BitsAllocated",
+        ),
+    )
+)
+_COMPUTED = {a.keyword: a for a in ATTRIBUTES if a.column is Column.COMPUTED}
+
+
+def decode(document: bytes) -> DataSet:
+    """The stored JSON of an instance; bulk data stays away, so its address is left out."""
+    found: DataSet = orjson.loads(entry.expand(document).replace(BULK_BASE, b""))
+    return found
+
+
+class Stored:
+    """What the index keeps of rows, decoded once for rows that share a patient, study or series."""
+
+    def __init__(self) -> None:
+        self._last: dict[Level, tuple[int, DataSet]] = {}
+
+    def attributes(self, row: Row, level: Level) -> DataSet:
+        """Everything from the patient down to `level`, computed attributes too."""
+        found: DataSet = {}
+        for above in Level:
+            if above <= level:
+                found |= self._of_level(row, above)
+        for keyword, value in row.computed.items():
+            attribute = _COMPUTED[keyword]
+            if attribute.level <= level:
+                found[f"{attribute.tag:08X}"] = _computed(attribute.vr, value)
+        return found
+
+    def _of_level(self, row: Row, level: Level) -> DataSet:
+        identity, decoded = self._last.get(level, (0, {}))
+        if identity != row.ids[level]:
+            decoded = orjson.loads(row.attrs[level] or b"{}")
+            self._last[level] = (row.ids[level], decoded)
+        return decoded
+
+
+def _computed(vr: str, value: Any) -> Element:
+    values = [part for part in value.split("\\") if part] if isinstance(value, str) else [value]
+    return {"vr": vr, "Value": values} if values else {"vr": vr}
+
+
+class Assembler:
+    """Makes the matches of one query. `needs_document` says that an attribute was asked for that
+    only the stored JSON of an instance has."""
+
+    def __init__(self, query: Query) -> None:
+        self._level = query.level
+        self._everything = query.everything
+        self._defaults = [a for a in ATTRIBUTES if a.default and a.level <= query.level]
+        if not query.defaults:
+            self._defaults = []
+        self._asked: dict[int, list[Path]] = {}
+        for path in query.returned:
+            self._asked.setdefault(path[0], []).append(path[1:])
+        self._availability = query.defaults or query.everything or _AVAILABILITY in self._asked
+        self._asked.pop(_AVAILABILITY, None)
+        elsewhere = any(tag not in BY_TAG for tag in self._asked)
+        self.needs_document = elsewhere and query.level > Level.PATIENT
+        self._stored = Stored()
+
+    def match(self, row: Row, document: DataSet) -> Match:
+        known = self._stored.attributes(row, self._level)
+        chosen: DataSet = dict(known) if self._everything else {}
+        for attribute in self._defaults:
+            tag = f"{attribute.tag:08X}"
+            if tag in known:
+                chosen[tag] = known[tag]
+            elif attribute.tag not in _WITH_VALUE_ONLY:
+                chosen[tag] = {"vr": attribute.vr}
+        for root, below in self._asked.items():
+            tag = f"{root:08X}"
+            if tag not in chosen:
+                found = known.get(tag) or _without_bulk(document.get(tag)) or {"vr": vr_of(root)}
+                chosen[tag] = _pruned(found, below)
+        if self._availability:
+            chosen[f"{_AVAILABILITY:08X}"] = _ONLINE
+        study, series, instance = [*row.uids[: self._level], "", "", ""][:3]
+        return Match(self._level, InstanceKey(study, series, instance), dict(sorted(chosen.items())))
+
+
+def _pruned(element: Element, below: Iterable[Path]) -> Element:
+    """A sequence with those attributes of its items that were asked for; whole when it was itself."""
+    wanted: dict[int, list[Path]] = {}
+    for path in below:
+        if not path:
+            return element
+        wanted.setdefault(path[0], []).append(path[1:])
+    if element.get("vr") != "SQ" or "Value" not in element:
+        return element
+    items = [
+        {
+            f"{tag:08X}": _pruned((item or {}).get(f"{tag:08X}") or {"vr": vr_of(tag)}, wanted[tag])
+            for tag in sorted(wanted)
+        }
+        for item in element["Value"]
+    ]
+    return {"vr": "SQ", "Value": items}
+
+
+def _without_bulk(element: Element | None) -> Element | None:
+    """Bulk data has its own address below an instance; an answer to a search names none."""
+    if element is None:
+        return None
+    if "BulkDataURI" in element:
+        return {"vr": element["vr"]}
+    if element["vr"] != "SQ" or "Value" not in element:
+        return element
+    items = [{tag: _without_bulk(inner) for tag, inner in (item or {}).items()} for item in element["Value"]]
+    return {"vr": "SQ", "Value": items}

@@ -1,0 +1,167 @@
+"""ONE QUERY: C-FIND, QIDO and the pages search here."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Protocol
+
+from pacs.audit.record import record
+from pacs.auth import policy
+from pacs.auth.actor import Actor
+from pacs.auth.policy import Action
+from pacs.db.connection import Database
+from pacs.dicom.attributes import keyword_of, tag_of
+from pacs.errors import Forbidden, Invalid
+from pacs.query import compile as sql
+from pacs.query.answer import Assembler, DataSet, Stored, decode
+from pacs.query.evaluate import matches
+from pacs.query.model import Condition, DateTimeRange, Exact, FreeText, Match, Page, Query
+from pacs.query.plan import Plan, plan
+
+PAGE_LIMIT = 1000  # matches of a page without a limit of its own
+SCAN_LIMIT = 20_000  # rows held against stored JSON before the search is refused as too wide
+_CHUNK = 500  # rows read at once
+_CHUNK_OF_DOCUMENTS = 64  # the JSON of an enhanced multi-frame instance can be megabytes
+
+_STUDY, _PATIENT = tag_of("StudyInstanceUID"), tag_of("PatientID")
+
+
+class Recorder(Protocol):
+    """Writes one row of the audit trail in the transaction it is given (pacs.audit.record)."""
+
+    def __call__(
+        self,
+        tx: Any,
+        actor: Actor,
+        action: str,
+        *,
+        outcome: str = "ok",
+        study_uid: str = "",
+        patient_id: str = "",
+        detail: str = "",
+    ) -> None: ...
+
+
+class Search:
+    """Every method takes who asks first, raises Forbidden or Invalid before the first match, and
+    leaves one row in the audit trail. Thread-safe; no transaction stays open between matches."""
+
+    def __init__(self, db: Database, audit: Recorder = record, *, scan_limit: int = SCAN_LIMIT) -> None:
+        self._db = db
+        self._audit = audit
+        self._scan_limit = scan_limit
+
+    def page(self, actor: Actor, query: Query) -> Page:
+        """At most `query.limit` matches from `query.offset` on, and whether there are more."""
+        self._admit(actor, query)
+        limit = PAGE_LIMIT if query.limit is None else query.limit
+        found = list(self._matches(query, limit + 1))
+        return Page(tuple(found[:limit]), len(found) > limit, query.warnings)
+
+    def stream(self, actor: Actor, query: Query) -> Iterator[Match]:
+        """Matches as they are read, in chunks; it ends when the consumer stops asking.
+
+        Raises Invalid on the way when a search on stored JSON turns out too wide."""
+        self._admit(actor, query)
+        return self._matches(query, query.limit)
+
+    def _admit(self, actor: Actor, query: Query) -> None:
+        try:
+            policy.require(actor, Action.SEARCH)
+        except Forbidden:
+            self._record(actor, query, "forbidden")
+            raise
+        self._record(actor, query, "ok")
+
+    def _record(self, actor: Actor, query: Query, outcome: str) -> None:
+        with self._db.write() as tx:
+            self._audit(
+                tx,
+                actor,
+                Action.SEARCH,
+                outcome=outcome,
+                study_uid=_asked_for(query, _STUDY),
+                patient_id=_asked_for(query, _PATIENT),
+                detail=" ".join([query.level.name, *dict.fromkeys(map(_name, query.conditions))]),
+            )
+
+    def _matches(self, query: Query, limit: int | None) -> Iterator[Match]:
+        reading = _Reading(self._db, query, plan(query), self._scan_limit)
+        return islice(reading.matches(limit), limit)
+
+
+class _Reading:
+    """One query being answered."""
+
+    def __init__(self, db: Database, query: Query, how: Plan, scan_limit: int) -> None:
+        self._db = db
+        self._query = query
+        self._plan = how
+        self._scan_limit = scan_limit
+        self._assembler = Assembler(query)
+        self._stored = Stored()
+        self._read = 0
+        self._last = 0  # id of the last match: a scan of a lower level meets it again
+
+    def matches(self, limit: int | None) -> Iterator[Match]:
+        size = _CHUNK
+        if self._plan.documents or self._assembler.needs_document:
+            size = _CHUNK_OF_DOCUMENTS
+        if self._plan.residual:
+            yield from islice(self._chunks(size, 0), self._query.offset, None)
+        else:
+            yield from self._chunks(size if limit is None else min(size, max(limit, 1)), self._query.offset)
+
+    def _chunks(self, size: int, offset: int) -> Iterator[Match]:
+        after: sql.Position = ()
+        while True:
+            with self._db.read() as tx:
+                rows = sql.fetch(tx, self._plan, limit=size, offset=offset, after=after)
+                kept = self._fitting(tx, rows) if self._plan.residual else rows
+                documents = self._documents(tx, kept)
+            for row in kept:
+                document = documents.get(row.definers[self._query.level])
+                yield self._assembler.match(row, decode(document) if document else {})
+            self._read += len(rows)
+            if len(rows) < size:
+                return
+            if self._plan.residual and self._read >= self._scan_limit:
+                raise Invalid(
+                    "the search reads too many stored objects",
+                    hint="narrow it by date, patient or study",
+                )
+            after, offset = rows[-1].position, 0
+
+    def _documents(self, tx: Any, rows: list[sql.Row]) -> dict[int, bytes]:
+        if not self._assembler.needs_document:
+            return {}
+        return sql.documents(tx, (row.definers[self._query.level] for row in rows))
+
+    def _fitting(self, tx: Any, rows: list[sql.Row]) -> list[sql.Row]:
+        """The rows that fit what columns could not decide, the first of each match."""
+        scan, documents = self._plan.scan, {}
+        if self._plan.documents:
+            documents = sql.documents(tx, (row.definers[scan] for row in rows))
+        kept = []
+        for row in rows:
+            identity = row.ids[self._query.level]
+            if identity == self._last:
+                continue
+            document = documents.get(row.definers[scan])
+            dataset: DataSet = decode(document) if document else {}
+            dataset = dataset | self._stored.attributes(row, scan)
+            if all(matches(dataset, condition) for condition in self._plan.residual):
+                kept.append(row)
+                self._last = identity
+        return kept
+
+
+def _asked_for(query: Query, tag: int) -> str:
+    values = [c.values for c in query.conditions if isinstance(c, Exact) and c.path == (tag,)]
+    return "\\".join(values[0]) if values else ""
+
+
+def _name(condition: Condition) -> str:
+    if isinstance(condition, FreeText):
+        return "text"
+    path = condition.date if isinstance(condition, DateTimeRange) else condition.path
+    return keyword_of(path[0])

@@ -1,0 +1,1 @@
+"""ONE WAY OUT: C-MOVE, C-GET, WADO and export choose and open stored objects here."""

@@ -1,0 +1,94 @@
+"""One value of a stored object by its path: what a BulkDataURI names (PS3.18 Annex F)."""
+
+import mmap
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pacs.dicom import header, uids
+from pacs.dicom.header import DataSet, Element, Unreadable
+from pacs.errors import Invalid, NotFound
+from pacs.pixels import frames
+from pacs.retrieve.selection import StoredObject
+
+if TYPE_CHECKING:
+    from pacs.retrieve.deliver import ByteSource
+
+_PATH = re.compile(r"[0-9A-Fa-f]{8}(/[1-9][0-9]{0,8}/[0-9A-Fa-f]{8})*")
+
+
+class BulkData:
+    """`length` bytes of a value with representation `vr`. Holds the file open until closed."""
+
+    def __init__(self, source: "ByteSource", offset: int, length: int, vr: str) -> None:
+        self._source = source
+        self._offset = offset
+        self.length = length
+        self.vr = vr
+
+    def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        left = self.length - offset
+        return self._source.chunks(self._offset + offset, left if length is None else min(length, left))
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> "BulkData":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def find(source: "ByteSource", stored: StoredObject, path: str) -> BulkData:
+    """Takes over `source`: closed here on failure, by the BulkData afterwards.
+
+    Encapsulated pixel data is given as it lies in the file, items and delimiter included."""
+    try:
+        if not _PATH.fullmatch(path):
+            raise Invalid("this is no path of a bulk data value", hint="use the BulkDataURI from the metadata")
+        element = _locate(source, stored, [part.upper() for part in path.split("/")])
+        length = element.length
+        if length is None:
+            length = _encapsulated_end(source, stored, element) - element.offset
+        return BulkData(source, element.offset, length, element.vr)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _locate(source: "ByteSource", stored: StoredObject, parts: list[str]) -> Element:
+    view = memoryview(mmap.mmap(source.fileno(), 0, prot=mmap.PROT_READ))
+    try:
+        walked = header.walk(view, stored.transfer_syntax, stored.dataset_offset)
+        if walked.pixels is not None and walked.pixels.length is None:
+            header.resume(walked, _encapsulated_end(source, stored, walked.pixels))
+    except Unreadable as error:
+        raise NotFound("the stored object can no longer be read", hint="run pacs check") from error
+    return _descend(walked.dataset, parts)
+
+
+def _descend(dataset: DataSet, parts: list[str]) -> Element:
+    element = dataset.elements.get(int(parts[0], 16))
+    for number, tag in zip(parts[1::2], parts[2::2], strict=True):
+        items = element.items if element else None
+        if not items or int(number) > len(items):
+            raise NotFound("no such value in this instance")
+        element = items[int(number) - 1].elements.get(int(tag, 16))
+    if element is None or element.items is not None:
+        raise NotFound("no such value in this instance")
+    return element
+
+
+def _encapsulated_end(source: "ByteSource", stored: StoredObject, pixels: Element) -> int:
+    table = frames.build(
+        source.pread,
+        frames.PixelShape(0, 0, 0, 0),
+        stored.transfer_syntax if not uids.is_native(stored.transfer_syntax) else uids.RLE,
+        offset=pixels.offset,
+        length=None,
+        end=source.size,
+    )
+    if table is None:
+        raise NotFound("the stored pixel data can no longer be read", hint="run pacs check")
+    return table.end

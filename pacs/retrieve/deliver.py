@@ -1,0 +1,164 @@
+"""Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+from pacs.audit.looks import Looks
+from pacs.auth.actor import Actor
+from pacs.auth.policy import Action
+from pacs.db.connection import Database
+from pacs.dicom.uids import InstanceKey
+from pacs.errors import Invalid, NotFound, Unavailable
+from pacs.index import entry as entries
+from pacs.index import lookup
+from pacs.retrieve import bulk
+from pacs.retrieve.bulk import BulkData
+from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.selection import StoredObject, Wanted
+from pacs.store import locations
+from pacs.store.disk import DiskStore
+from pacs.store.inflate import DEFLATED, inflate
+
+
+class ByteSource(Protocol):
+    """An open stored object; `size` in bytes."""
+
+    size: int
+
+    def pread(self, offset: int, length: int) -> bytes: ...
+    def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataEntry:
+    """DICOM JSON of one instance; the byte 0x01 stands where its bulk data address begins."""
+
+    key: InstanceKey
+    json: bytes
+
+
+class Chosen:
+    """What a selection found: how many, in which (SOP class, transfer syntax) pairs, and each one."""
+
+    def __init__(
+        self, db: Database, conditions: lookup.Where, count: int, contexts: tuple[tuple[str, str], ...]
+    ) -> None:
+        self._db = db
+        self._conditions = conditions
+        self.count = count
+        self.contexts = contexts
+
+    def __iter__(self) -> Iterator[StoredObject]:
+        for row in lookup.stream(self._db, self._conditions, *lookup.STORED_COLUMNS):
+            yield StoredObject(InstanceKey(row[0], row[1], row[2]), *row[3:10])
+
+
+class Retrieve:
+    """Thread-safe; one per process."""
+
+    def __init__(self, db: Database, hot: DiskStore, scratch: Path, looks: Looks) -> None:
+        self._db = db
+        self._hot = hot
+        self._scratch = scratch
+        self._looks = looks
+
+    def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
+        """Instances under the unique keys named. None at all is a count of 0.
+
+        Raises Invalid when no key is given, Forbidden (audited)."""
+        conditions = self._admit(actor, wanted, "objects")
+        with self._db.read() as tx:
+            count, contexts = lookup.count_and_syntaxes(tx, conditions)
+        return Chosen(self._db, conditions, count, contexts)
+
+    def open(self, stored: StoredObject) -> ByteSource:
+        """The Part 10 file as it was received. Raises NotFound, Unavailable."""
+        return self._hot.open(self._key(stored.key.instance))
+
+    def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
+        """The stored JSON of every instance, in order; never parsed on the way."""
+        conditions = self._admit(actor, wanted, "metadata")
+        return self._metadata(conditions)
+
+    def frames(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...]) -> FrameSet:
+        """Frames by number from 1, in the order asked.
+
+        Raises Invalid for a number below 1, NotFound for no such instance, frame or pixel data."""
+        if any(number < 1 for number in numbers) or not numbers:
+            raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1")
+        self._admit(actor, _only(key), "frames", often=True)
+        row = self._row(key, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
+        if row[0] is None:
+            raise NotFound("this instance has no frames that can be told apart")
+        stored = StoredObject(key, *row[4:11])
+        if any(number > stored.frames for number in numbers):
+            raise NotFound(f"this instance has {stored.frames} frames")
+        return FrameSet(stored, row[0], numbers, lambda: self._plain(stored))
+
+    def bulkdata(self, actor: Actor, key: InstanceKey, path: str) -> BulkData:
+        """One value by its path below `/bulkdata/`, e.g. `7FE00010` or `00540016/1/00181234`.
+
+        Raises NotFound when there is no such value, Invalid when the path is none."""
+        self._admit(actor, _only(key), "bulkdata", often=True)
+        row = self._row(key, *lookup.STORED_COLUMNS)
+        stored = StoredObject(key, *row[3:10])
+        return bulk.find(self._plain(stored), stored, path)
+
+    def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
+        for row in lookup.stream(self._db, conditions, *lookup.JSON_COLUMNS):
+            yield MetadataEntry(InstanceKey(row[0], row[1], row[2]), entries.expand(row[3]))
+
+    def _plain(self, stored: StoredObject) -> ByteSource:
+        """The file with its data set readable by position."""
+        blob = self._hot.open(self._key(stored.key.instance))
+        if stored.transfer_syntax not in DEFLATED:
+            return blob
+        with blob:
+            return inflate(blob, stored.dataset_offset, self._scratch)
+
+    def _key(self, sop_instance_uid: str) -> str:
+        with self._db.read() as tx:
+            places = locations.of(tx, sop_instance_uid)
+        if not places:
+            raise NotFound("no such instance")
+        hot = [place for place in places if place.tier == "hot"]
+        if not hot:
+            raise Unavailable("the object is not on the hot tier")
+        return hot[0].key
+
+    def _row(self, key: InstanceKey, *columns: object) -> tuple[object, ...]:
+        for row in lookup.stream(self._db, _conditions(_only(key)), *columns):
+            return tuple(row)
+        raise NotFound("no such instance")
+
+    def _admit(self, actor: Actor, wanted: Wanted, detail: str, *, often: bool = False) -> lookup.Where:
+        """Ask the policy and write down who looks at whose data, before anything is given."""
+        conditions = _conditions(wanted)
+        if not conditions:
+            raise Invalid("nothing was named to retrieve", hint="give a patient, study, series or instance")
+        self._looks.admit(
+            actor,
+            Action.READ,
+            lambda tx: lookup.people(tx, conditions),
+            asked=(wanted, detail),
+            detail=detail,
+            often=often,
+        )
+        return conditions
+
+
+def _conditions(wanted: Wanted) -> lookup.Where:
+    return lookup.where(wanted.patients, wanted.studies, wanted.series, wanted.instances)
+
+
+def _only(key: InstanceKey) -> Wanted:
+    return Wanted(studies=(key.study,), series=(key.series,), instances=(key.instance,))
+
+
+__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "MetadataEntry", "Retrieve"]

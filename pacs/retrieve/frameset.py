@@ -1,0 +1,87 @@
+"""Frames by byte range: open, read, send. What the table recorded at ingest is all that is needed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pacs.dicom import uids
+from pacs.pixels.frames import FrameTable
+from pacs.retrieve.selection import StoredObject
+
+if TYPE_CHECKING:
+    from pacs.retrieve.deliver import ByteSource
+
+# Media types of encapsulated frames (PS3.18 Table 8.7.3-5); what is not here is octet-stream.
+MEDIA_TYPES: Final[dict[str, str]] = {
+    uids.RLE: "image/x-dicom-rle",
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)), "image/jpeg"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)), "image/jls"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (90, 91)), "image/jp2"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (92, 93)), "image/jpx"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203)), "image/jphc"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (110, 111, 112)), "image/jxl"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (100, 101)), "video/mpeg"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (102, 103, 104, 105, 106)), "video/mp4"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (107, 108)), "video/H265"),
+}
+OCTET_STREAM: Final = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """`length` bytes in `chunks`; `number` counts from 1."""
+
+    number: int
+    length: int
+    chunks: Iterator[bytes]
+
+
+class FrameSet:
+    """The frames asked for, in their order. Nothing is opened before the first is read.
+
+    Native frames are little endian, whatever the object is stored in. Use it in a `with` block or
+    close it; closing twice is harmless."""
+
+    def __init__(
+        self,
+        stored: StoredObject,
+        packed_table: bytes,
+        numbers: tuple[int, ...],
+        opener: "Callable[[], ByteSource]",
+    ) -> None:
+        self._table = FrameTable.from_bytes(packed_table)
+        self._opener = opener
+        self._source: ByteSource | None = None
+        self.numbers = numbers
+        self.stored = stored
+        self.native = self._table.native
+        self.transfer_syntax = uids.EXPLICIT_LE if self.native else stored.transfer_syntax
+        self.media_type = MEDIA_TYPES.get(stored.transfer_syntax, OCTET_STREAM)
+
+    def lengths(self) -> tuple[int, ...]:
+        """Bytes of each frame asked for, known without reading it."""
+        return tuple(self._table.length(number - 1) for number in self.numbers)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number in self.numbers:
+            yield Frame(number, self._table.length(number - 1), self._chunks(number - 1))
+
+    def _chunks(self, frame: int) -> Iterator[bytes]:
+        source = self._source = self._source or self._opener()
+        ranges = self._table.ranges(frame)
+        if self._table.verbatim:
+            for offset, length in ranges:
+                yield from source.chunks(offset, length)
+        else:
+            yield self._table.deliver(frame, b"".join(source.pread(*one) for one in ranges))
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def __enter__(self) -> "FrameSet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

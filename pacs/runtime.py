@@ -1,0 +1,131 @@
+"""Composition root: `open_archive(config)` puts the rooms together into a handful of use cases."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from pacs import __version__
+from pacs.audit.looks import Looks
+from pacs.audit.record import AuditRow, record, trail
+from pacs.auth.actor import Actor
+from pacs.auth.door import Door
+from pacs.auth.policy import Action, allows, require
+from pacs.config import Config
+from pacs.db import migrate, schema
+from pacs.db.connection import Database, sqlite_url
+from pacs.errors import Unavailable
+from pacs.ingest.accept import Ingest
+from pacs.ingest.check import Checker
+from pacs.ingest.recover import recover
+from pacs.query.find import Search
+from pacs.retrieve.deliver import Retrieve
+from pacs.store import layout
+from pacs.store.disk import DiskStore
+from pacs.store.spool import Spool
+
+_DATABASE_FILE = "index.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The use cases of one process. Thread-safe."""
+
+    config: Config
+    ingest: Ingest
+    search: Search
+    retrieve: Retrieve
+    door: Door
+    checker: Checker
+    _db: Database
+    _hot: DiskStore
+    _spool: Spool
+
+    def facts(self, actor: Actor) -> dict[str, str | int]:
+        """Server facts for the page. Raises Forbidden."""
+        require(actor, Action.INSPECT)
+        total, free = self._hot.space()
+        s = schema.studies.c
+        with self._db.read() as tx:
+            sums = [sa.func.coalesce(sa.cast(sa.func.sum(c), sa.BigInteger), 0) for c in (s.n_series, s.n_instances, s.bytes)]
+            studies, series, instances, size = tx.execute(sa.select(sa.func.count(), *sums)).one()
+            patients = tx.execute(sa.select(sa.func.count()).select_from(schema.patients)).scalar_one()
+        return {
+            "version": __version__,
+            "patients": patients,
+            "studies": studies,
+            "series": series,
+            "instances": instances,
+            "bytes": size,
+            "disk_total": total,
+            "disk_free": free,
+            "index": self._db.dialect,
+            "aet": self.config.dimse.aet,
+            "dimse": f"{self.config.dimse.host}:{self.config.dimse.port}",
+        }
+
+    def ready(self) -> None:
+        """Raises Unavailable unless index and store can be used."""
+        with self._db.read() as tx:
+            tx.execute(sa.select(schema.studies.c.id).limit(1)).first()
+        self._spool.probe()
+
+    def recover(self) -> int:
+        """Finish what dead processes left; returns how many objects that were."""
+        return recover(self.ingest, self._spool, self._hot)
+
+    def audit_trail(self, actor: Actor, **which: Any) -> Iterator[AuditRow]:
+        """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
+        with self._db.write() as tx:
+            outcome = "ok" if allows(actor, Action.INSPECT) else "forbidden"
+            record(tx, actor, Action.INSPECT, outcome=outcome, detail="audit trail")
+        require(actor, Action.INSPECT)
+        return trail(self._db, **which)
+
+    def note(self, actor: Actor, action: Action, outcome: str, detail: str = "") -> None:
+        """An audit row for what has no use case of its own (echo, refused callers)."""
+        with self._db.write() as tx:
+            record(tx, actor, action, outcome=outcome, detail=detail)
+
+    def close(self) -> None:
+        self._spool.close()
+        self._db.close()
+
+
+def open_archive(config: Config) -> Archive:
+    """Open index and store below `config.data`, bring the schema up to date, finish what a dead
+    process left. Raises Unavailable when either cannot be used."""
+    durable = config.store.durability == "power-loss"
+    try:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o750)
+        hot = DiskStore(config.data / layout.HOT)
+        quarantined = DiskStore(config.data / layout.QUARANTINE)
+        spool = Spool(config.data / layout.SPOOL)
+    except OSError as error:
+        raise Unavailable(
+            f"the data folder cannot be used: {error.strerror}", hint="look at its disk and its rights"
+        ) from error
+    db = Database(config.index.url or sqlite_url(config.data / _DATABASE_FILE), durable=durable)
+    try:
+        migrate.upgrade(db)
+        ingest = Ingest(
+            db, hot, quarantined, spool, durable=durable, keep_first=config.store.conflict == "keep-first"
+        )
+        archive = Archive(
+            config=config,
+            ingest=ingest,
+            search=Search(db),
+            retrieve=Retrieve(db, hot, spool.folder, Looks(db)),
+            door=Door(config),
+            checker=Checker(db, hot, quarantined, ingest),
+            _db=db,
+            _hot=hot,
+            _spool=spool,
+        )
+        archive.recover()
+    except BaseException:
+        spool.close()
+        db.close()
+        raise
+    return archive

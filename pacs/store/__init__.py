@@ -1,0 +1,1 @@
+"""Where bytes live. Mechanism only: who may move them when is decided elsewhere."""

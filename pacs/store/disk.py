@@ -1,0 +1,99 @@
+"""The hot tier: a folder tree of plain Part 10 files on a local file system."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pacs.errors import NotFound, Unavailable
+
+CHUNK = 1 << 20  # bytes
+
+
+class DiskBlob:
+    """An open file read by position; safe to share between threads. Closing twice is harmless."""
+
+    __slots__ = ("_fd", "size")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.size = os.fstat(fd).st_size
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`; fewer only at the end of the file."""
+        data = os.pread(self._fd, length, offset)
+        while len(data) < length:  # a read call returns at most 2 GiB
+            more = os.pread(self._fd, length - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Pieces of at most 1 MiB. Raises Unavailable when the file is shorter than promised."""
+        left = self.size - offset if length is None else length
+        while left > 0:
+            data = os.pread(self._fd, min(left, CHUNK), offset)
+            if not data:
+                raise Unavailable("a stored object is shorter than recorded", hint="run pacs check")
+            yield data
+            offset += len(data)
+            left -= len(data)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> "DiskBlob":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class DiskStore:
+    """Files below `root`, addressed by relative keys."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def open(self, key: str) -> DiskBlob:
+        """Raises NotFound when there is no such file."""
+        try:
+            return DiskBlob(os.open(self.root / key, os.O_RDONLY | os.O_CLOEXEC))
+        except FileNotFoundError as error:
+            raise NotFound("the stored file is missing", hint="run pacs check") from error
+
+    def path(self, key: str) -> Path:
+        return self.root / key
+
+    def exists(self, key: str) -> bool:
+        return (self.root / key).is_file()
+
+    def remove(self, key: str) -> None:
+        """Remove a file; absent is fine. Its folder stays: someone may be about to use it."""
+        (self.root / key).unlink(missing_ok=True)
+
+    def walk(self) -> Iterator[str]:
+        """Every key, oldest day first, folder by folder, never the whole list at once."""
+        stack = [self.root]
+        while stack:
+            here = stack.pop()
+            with os.scandir(here) as entries:
+                found = sorted(entries, key=lambda e: e.name)
+            stack += [Path(e.path) for e in reversed(found) if e.is_dir(follow_symlinks=False)]
+            for entry in found:
+                if entry.is_file(follow_symlinks=False):
+                    yield os.path.relpath(entry.path, self.root)
+
+    def space(self) -> tuple[int, int]:
+        """Bytes in total and free on the file system."""
+        stat = os.statvfs(self.root)
+        return stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize

@@ -1,0 +1,66 @@
+"""Where the bytes of an instance lie: rows of the locations table."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pacs.db import schema
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """`length` bytes at `offset` of the object named `key` in a tier."""
+
+    tier: str
+    key: str
+    offset: int
+    length: int
+
+
+_INSERT = sa.insert(schema.locations)
+_OF_INSTANCE = (
+    sa.select(
+        schema.locations.c.tier, schema.locations.c.key, schema.locations.c.offset, schema.locations.c.length
+    )
+    .join(schema.instances, schema.instances.c.id == schema.locations.c.instance_fk)
+    .where(schema.instances.c.sop_instance_uid == sa.bindparam("uid"))
+    .order_by(schema.locations.c.id)
+)
+_BY_KEY = sa.select(schema.locations.c.id).where(
+    schema.locations.c.tier == sa.bindparam("tier"), schema.locations.c.key == sa.bindparam("key")
+)
+_VERSION_BY_KEY = sa.select(schema.versions.c.id).where(schema.versions.c.key == sa.bindparam("key"))
+
+
+def add(tx: sa.Connection, instance_id: int, location: Location) -> None:
+    tx.execute(
+        _INSERT,
+        {
+            "instance_fk": instance_id,
+            "tier": location.tier,
+            "key": location.key,
+            "offset": location.offset,
+            "length": location.length,
+        },
+    )
+
+
+def replace(tx: sa.Connection, instance_id: int, location: Location) -> str:
+    """Point the instance at new bytes; the key of the former ones is returned."""
+    former = tx.execute(
+        sa.select(schema.locations.c.key).where(schema.locations.c.instance_fk == instance_id)
+    ).scalar_one()
+    tx.execute(sa.delete(schema.locations).where(schema.locations.c.instance_fk == instance_id))
+    add(tx, instance_id, location)
+    return str(former)
+
+
+def of(tx: sa.Connection, sop_instance_uid: str) -> list[Location]:
+    return [Location(*row) for row in tx.execute(_OF_INSTANCE, {"uid": sop_instance_uid})]
+
+
+def is_recorded(tx: sa.Connection, tier: str, key: str) -> bool:
+    """Whether the index knows this file, as current bytes or as a former version."""
+    if tx.execute(_BY_KEY, {"tier": tier, "key": key}).first():
+        return True
+    return tx.execute(_VERSION_BY_KEY, {"key": key}).first() is not None

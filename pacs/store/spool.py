@@ -1,0 +1,210 @@
+"""Where objects stand while they arrive: on the hot tier's own file system, one folder a process.
+
+A folder belongs to whoever holds the lock on its `.lock` file; the kernel lets go of it when the
+process dies, however it dies. What a dead process left is then seen by `abandoned`: a spooled
+file with a second link was already durable in the hot tier, one without was never acknowledged.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pacs import clock
+from pacs.dicom import header
+from pacs.errors import Unavailable
+
+
+_LOCK = ".lock"
+_PIECE = 1 << 20  # bytes
+_HEAD_LIMIT = 1 << 16  # bytes; File Meta Information is a few hundred
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Spooled:
+    """One arriving object: bytes go to disk as they come, their SHA-256 is taken on the way.
+
+    `digest` is that of the data set alone, so that the same data set brought by two wires (or by
+    two senders) is the same object; `prefix_digest` that of what stands before it. Leaving the `with` block removes the file unless it has been given a place in the store."""
+
+    def __init__(self, path: Path, *, flags: int = os.O_CREAT | os.O_EXCL) -> None:
+        self.path = path
+        self.size = 0
+        self.received_ns = 0
+        self.dataset_offset = 0
+        self._head: bytearray | None = bytearray()
+        self._hash = hashlib.sha256()
+        self._prefix_hash = hashlib.sha256()
+        self._retained = False
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o640)
+
+    @classmethod
+    def reopen(cls, path: Path) -> "Spooled":
+        """A file that is already complete, read once for its digest; its modification time is when
+        it was received. It is never removed."""
+        self = cls(path, flags=0)
+        self._retained = True
+        self.received_ns = os.fstat(self._fd).st_mtime_ns
+        for chunk in self.chunks(0):
+            self._digest(chunk)
+            self.size += len(chunk)
+        if self._head is not None:
+            self._settle_head(self._head, 0)
+        return self
+
+    def write(self, data: "bytes | bytearray | memoryview") -> None:
+        """Append. Raises Unavailable when the disk is full or fails."""
+        self._digest(data)
+        view = memoryview(data).cast("B")
+        self.size += len(view)
+        with translated():
+            while view:
+                view = view[os.write(self._fd, view) :]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the data set, in hex; final once sealed."""
+        return self._hash.hexdigest()
+
+    @property
+    def prefix_digest(self) -> str:
+        """SHA-256 of preamble and File Meta Information, in hex."""
+        return self._prefix_hash.hexdigest()
+
+    def _digest(self, data: "bytes | bytearray | memoryview") -> None:
+        if self._head is None:
+            self._hash.update(data)
+        else:
+            self._look_for_data_set(data)
+
+    def _look_for_data_set(self, data: "bytes | bytearray | memoryview") -> None:
+        """Hold back the first bytes until they tell where the data set begins."""
+        head = self._head if self._head is not None else bytearray()
+        head += data
+        begin = header.data_set_begin(memoryview(head))
+        if begin is not None or len(head) > _HEAD_LIMIT:
+            self._settle_head(head, begin or 0)
+
+    def _settle_head(self, head: bytearray, begin: int) -> None:
+        self.dataset_offset = begin
+        self._prefix_hash.update(head[:begin])
+        self._hash.update(head[begin:])
+        self._head = None
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def chunks(self, offset: int) -> Iterator[bytes]:
+        """What was written, from `offset` on, in pieces of 1 MiB."""
+        while data := os.pread(self._fd, _PIECE, offset):
+            yield data
+            offset += len(data)
+
+    def seal(self) -> None:
+        """The last byte is here: note the moment, on the file itself too."""
+        if self._head is not None:
+            self._settle_head(self._head, 0)
+        self.received_ns = self.received_ns or clock.now_ns()
+        os.utime(self._fd, ns=(self.received_ns, self.received_ns))
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def retain(self) -> None:
+        """Let the spool's link outlive this object: whether the index has it is not known now."""
+        self._retained = True
+
+    def discard(self) -> None:
+        """Close and remove the spool's own link; a link in the store stays."""
+        self.close()
+        if not self._retained:
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> "Spooled":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+
+class Spool:
+    """This process's folder in the spool, locked for as long as the process lives."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+        name = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+        hidden = root / f".{name}"
+        hidden.mkdir()
+        self._lock = os.open(hidden / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.folder = hidden.rename(root / name)  # seen by others only once it is locked
+
+    def create(self) -> Spooled:
+        """A new, empty spooled object. Raises Unavailable when the disk is full or fails."""
+        with translated():
+            return Spooled(self.folder / secrets.token_hex(12))
+
+    def abandoned(self) -> Iterator[Path]:
+        """Spool files of processes that are dead. Their folders go when they are empty."""
+        for folder in sorted(self._root.iterdir()):
+            if folder == self.folder or folder.name.startswith(".") or not folder.is_dir():
+                continue
+            lock = _try_lock(folder / _LOCK)
+            if lock is None:
+                continue
+            try:
+                for path in sorted(folder.iterdir()):
+                    if path.name != _LOCK:
+                        yield path
+                if all(path.name == _LOCK for path in folder.iterdir()):
+                    (folder / _LOCK).unlink(missing_ok=True)
+                    folder.rmdir()
+            finally:
+                os.close(lock)
+
+    def probe(self) -> None:
+        """Raises Unavailable when nothing can be written."""
+        with self.create() as probe:
+            probe.write(b"ready?")
+
+    def close(self) -> None:
+        """Give the folder up; it goes when it is empty."""
+        (self.folder / _LOCK).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+        os.close(self._lock)
+
+
+def _try_lock(path: Path) -> int | None:
+    """The lock of a dead owner; None when the owner lives or someone else is clearing up."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """File system trouble in the words of the archive."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in _FULL
+        raise Unavailable(
+            "the hot tier is full" if full else "the hot tier cannot be written",
+            hint="free space on the data folder's disk" if full else "look at the data folder's disk and its rights",
+        ) from error
