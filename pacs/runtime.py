@@ -48,8 +48,12 @@ class Archive:
         total, free = self._hot.space()
         s = schema.studies.c
         with self._db.read() as tx:
-            sums = [sa.func.coalesce(sa.cast(sa.func.sum(c), sa.BigInteger), 0) for c in (s.n_series, s.n_instances, s.bytes)]
-            studies, series, instances, size = tx.execute(sa.select(sa.func.count(), *sums)).one()
+            sums = [
+                sa.func.coalesce(sa.cast(sa.func.sum(column), sa.BigInteger), 0)
+                for column in (s.n_series, s.n_instances, s.bytes)
+            ]
+            studies = tx.execute(sa.select(sa.func.count()).select_from(schema.studies)).scalar_one()
+            series, instances, size = (int(value) for value in tx.execute(sa.select(*sums)).one())
             patients = tx.execute(sa.select(sa.func.count()).select_from(schema.patients)).scalar_one()
         return {
             "version": __version__,
@@ -75,7 +79,7 @@ class Archive:
         """Finish what dead processes left; returns how many objects that were."""
         return recover(self.ingest, self._spool, self._hot)
 
-    def audit_trail(self, actor: Actor, **which: Any) -> Iterator[AuditRow]:
+    def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
         with self._db.write() as tx:
             outcome = "ok" if allows(actor, Action.INSPECT) else "forbidden"

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pacs import log
+from pacs.db.turn import Turn
 from pacs.errors import Invalid, Unavailable
 
 _log = log.get(__name__)
@@ -36,8 +37,10 @@ class Database:
         if self.dialect == "postgresql":
             options["pool_pre_ping"] = True
         self._engine = sa.create_engine(self._url, **options)
-        self._write_options = {"write": True}
+        self._turn: Turn | None = None
         if self.dialect == "sqlite":
+            if self._url.database:
+                self._turn = Turn(Path(f"{self._url.database}-turn"))
             _tune_sqlite(self._engine, durable=durable)
         elif not durable:
             event.listen(self._engine, "connect", _pg_asynchronous_commit)
@@ -58,11 +61,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction. Raises Unavailable when the database is away, full or locked."""
-        with (
-            self._translated(),
-            self._engine.connect().execution_options(write=True) as connection,
-            connection.begin(),
-        ):
+        with self._translated(), self._writing() as connection:
             yield connection
 
     def transact(self, work: Callable[[sa.Connection], T]) -> T:
@@ -72,7 +71,7 @@ class Database:
         """
         for attempt in range(_RETRIES):
             try:
-                with self._engine.connect().execution_options(write=True) as connection, connection.begin():
+                with self._writing() as connection:
                     return work(connection)
             except DBAPIError as error:
                 if not _retryable(error) or attempt == _RETRIES - 1:
@@ -82,6 +81,17 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._turn:
+            self._turn.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with (
+            self._engine.connect().execution_options(write=True) as connection,
+            self._turn.taken() if self._turn else nullcontext(),
+            connection.begin(),
+        ):
+            yield connection
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

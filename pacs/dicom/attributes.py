@@ -14,6 +14,26 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pacs.dicom.level import Level
 
 
+@cache
+def tag_of(keyword: str) -> int:
+    """Tag of a dictionary keyword; raises LookupError for one that the dictionary lacks."""
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise LookupError(keyword)
+    return tag
+
+
+@cache
+def _snake_case(keyword: str) -> str:
+    out = ""
+    for i, char in enumerate(keyword):
+        starts = char.isupper() and i > 0
+        after_lower = starts and not keyword[i - 1].isupper()
+        before_lower = starts and keyword[i + 1 : i + 2].islower() and keyword[i - 1].isupper()
+        out += ("_" if after_lower or before_lower else "") + char.lower()
+    return out
+
+
 class Column(Enum):
     """How an attribute is kept for matching (PS3.4 C.2.2.2)."""
 
@@ -39,10 +59,7 @@ class Attribute:
 
     @property
     def tag(self) -> int:
-        tag = tag_for_keyword(self.keyword)
-        if tag is None:
-            raise LookupError(self.keyword)
-        return tag
+        return tag_of(self.keyword)
 
     @property
     def vr(self) -> str:
@@ -51,14 +68,7 @@ class Attribute:
     @property
     def column_name(self) -> str:
         """Snake case of the keyword: PatientID -> patient_id, SOPInstanceUID -> sop_instance_uid."""
-        out = ""
-        word = self.keyword
-        for i, char in enumerate(word):
-            starts = char.isupper() and i > 0
-            after_lower = starts and not word[i - 1].isupper()
-            before_lower = starts and i + 1 < len(word) and word[i + 1].islower() and word[i - 1].isupper()
-            out += ("_" if after_lower or before_lower else "") + char.lower()
-        return out
+        return _snake_case(self.keyword)
 
 
 _P, _S, _E, _I = Level.PATIENT, Level.STUDY, Level.SERIES, Level.IMAGE
@@ -148,20 +158,12 @@ def at_level(level: Level) -> tuple[Attribute, ...]:
     return tuple(a for a in ATTRIBUTES if a.level == level)
 
 
-@cache
-def tag_of(keyword: str) -> int:
-    """Tag of a dictionary keyword; raises LookupError for one that the dictionary lacks."""
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise LookupError(keyword)
-    return tag
-
-
 def keyword_of(tag: int) -> str:
     """Dictionary keyword of a tag, or its eight hex digits when it has none."""
     return keyword_for_tag(tag) or f"{tag:08X}"
 
 
+@cache
 def vr_of(tag: int) -> str:
     """Dictionary VR of a tag; UN when it has none, the first choice where there are several."""
     try:

@@ -11,8 +11,9 @@ from pydicom.charset import convert_encodings, decode_bytes
 
 # Text VRs that Specific Character Set applies to (PS3.5 6.1.2.3); PN separately, by component group.
 AFFECTED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
-_TEXT_DELIMITERS = {"\n", "\r", "\t", "\f"}
-_NAME_DELIMITERS = {"^", "="}
+# Where ISO 2022 falls back to the first character set (PS3.5 6.1.2.5.3).
+_TEXT_DELIMITERS = set(b"\n\r\t\f\\")
+_NAME_DELIMITERS = set(b"^=\\")
 
 DEFAULT: tuple[str, ...] = ("iso8859",)
 

@@ -14,7 +14,9 @@ PIXEL_DATA = 0x7FE00010
 _PIXEL_ELEMENTS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
-_LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_LONG_VRS = frozenset(
+    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
 _SHORT_VRS = frozenset(
     {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL"}
     | {b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
@@ -104,7 +106,7 @@ def _explicit(tag: int, vr: bytes, value: bytes) -> bytes:
 
 
 def has_preamble(buffer: Buffer) -> bool:
-    return len(buffer) >= PREAMBLE + 4 and buffer[PREAMBLE : PREAMBLE + 4] == b"DICM"
+    return len(buffer) >= PREAMBLE + 4 and bytes(buffer[PREAMBLE : PREAMBLE + 4]) == b"DICM"
 
 
 def read_meta(buffer: Buffer) -> FileMeta:
@@ -128,7 +130,9 @@ def _read_meta_at(buffer: Buffer, pos: int) -> FileMeta:
         elif vr in _SHORT_VRS:
             length, pos = short, pos + 8
         else:
-            raise Unreadable("unreadable", "the File Meta Information is not Explicit VR Little Endian (PS3.10 7.1)")
+            raise Unreadable(
+                "unreadable", "the File Meta Information is not Explicit VR Little Endian (PS3.10 7.1)"
+            )
         if pos + length > size:
             raise Unreadable("truncated", "the file ends inside its File Meta Information")
         if vr == b"UI":
@@ -207,43 +211,45 @@ class _Walker:
         while pos + 8 <= end:
             group, number, length = self._tag(buffer, pos)
             tag = group << 16 | number
-            if tag == _ITEM_END and (delimited or depth):
-                into.end = pos + 8
-                return pos + 8
-            if tag == _SEQUENCE_END and depth:
-                into.end = pos  # an item that was never closed; its sequence was
-                return pos
-            if self._implicit or group == 0xFFFE:
-                vr, value = self._implicit_vr(tag, length), pos + 8
-            else:
-                vr, length, value = self._explicit_vr(pos, end)
-                if vr == "UN" and length != _UNDEFINED and not self._state.big_endian:
-                    vr = self._implicit_vr(tag, length)
-            element = Element(tag, vr, value, length)
-            if length == _UNDEFINED:
-                if tag in _PIXEL_ELEMENTS and not depth:
-                    element.length = None
-                    elements[tag] = element
-                    self._state.pixels = element
-                    into.end = value
-                    return value
-                pos = self._undefined(element, end, depth)
-            else:
-                pos = value + length
-                if pos > end:
-                    raise Unreadable("truncated", self._cut(tag, pos - end))
-                if vr == "SQ":
-                    self._defined(element, pos, depth)
+            if group == 0xFFFE and depth and tag in {_ITEM_END, _SEQUENCE_END}:
+                # The end of a sequence closes an item that was never closed itself.
+                into.end = pos + 8 if tag == _ITEM_END else pos
+                return into.end
+            element, pos = self._element(tag, length, pos, end, depth)
             if tag not in elements or tag in _PIXEL_ELEMENTS:
                 elements[tag] = element
             if tag in _PIXEL_ELEMENTS and not depth:
                 self._state.pixels = element
+                if element.length is None:
+                    into.end = pos
+                    return pos
         if delimited:
             raise Unreadable("truncated", "an item of undefined length has no end")
         if pos != end and any(buffer[pos:end]):
             raise Unreadable("truncated", f"{end - pos} bytes are left that hold no whole element")
         into.end = pos
         return end
+
+    def _element(self, tag: int, length: int, pos: int, end: int, depth: int) -> tuple[Element, int]:
+        """The element at `pos` and where the next one begins."""
+        if self._implicit or tag >> 16 == 0xFFFE:
+            vr, value = self._implicit_vr(tag, length), pos + 8
+        else:
+            vr, length, value = self._explicit_vr(pos, end)
+            if vr == "UN" and length != _UNDEFINED and not self._state.big_endian:
+                vr = self._implicit_vr(tag, length)
+        element = Element(tag, vr, value, length)
+        if length == _UNDEFINED:
+            if tag in _PIXEL_ELEMENTS and not depth:
+                element.length = None
+                return element, value
+            return element, self._undefined(element, end, depth)
+        pos = value + length
+        if pos > end:
+            raise Unreadable("truncated", self._cut(tag, pos - end))
+        if vr == "SQ":
+            self._defined(element, pos, depth)
+        return element, pos
 
     def _cut(self, tag: int, missing: int) -> str:
         return f"{attributes.keyword_of(tag)} reaches {missing} bytes beyond the end"
@@ -275,7 +281,9 @@ class _Walker:
         group, number, length = self._tag(self._buffer, pos)
         tag = group << 16 | number
         if length != _UNDEFINED and pos + 8 + length > end:
-            raise Unreadable("unreadable", f"{attributes.keyword_of(tag)} has neither a VR nor a length that fits")
+            raise Unreadable(
+                "unreadable", f"{attributes.keyword_of(tag)} has neither a VR nor a length that fits"
+            )
         return self._implicit_vr(tag, length), length, pos + 8
 
     def _undefined(self, element: Element, end: int, depth: int) -> int:
@@ -283,10 +291,9 @@ class _Walker:
             return self._skip_fragments(element, end)
         if element.vr == "UN" and not self._implicit:
             # PS3.5 6.2.2: UN of undefined length is a sequence in Implicit VR Little Endian.
-            inner = _Walker(Walk(self._buffer, implicit=True, big_endian=False, dataset=DataSet()))
-            items, pos = inner._open_items(element.offset, end, depth)  # noqa: SLF001 - its own class
+            items, pos = self._as_implicit().open_items(element.offset, end, depth)
         else:
-            items, pos = self._open_items(element.offset, end, depth)
+            items, pos = self.open_items(element.offset, end, depth)
         element.vr, element.items, element.length = "SQ", items, pos - element.offset
         return pos
 
@@ -294,13 +301,15 @@ class _Walker:
         """Items of a sequence of known length; one that was written as UN is implicit (PS3.5 6.2.2)."""
         written_as = bytes(self._buffer[element.offset - 8 : element.offset - 6])
         if self._implicit or written_as != b"UN":
-            element.items = self._items(element.offset, end, depth)
+            element.items = self.items(element.offset, end, depth)
             return
-        inner = _Walker(Walk(self._buffer, implicit=True, big_endian=False, dataset=DataSet()))
         try:
-            element.items = inner._items(element.offset, end, depth)  # noqa: SLF001 - its own class
+            element.items = self._as_implicit().items(element.offset, end, depth)
         except Unreadable:
             element.vr = "UN"  # opaque bytes were promised, and opaque they stay
+
+    def _as_implicit(self) -> "_Walker":
+        return _Walker(Walk(self._buffer, implicit=True, big_endian=False, dataset=DataSet()))
 
     def _skip_fragments(self, element: Element, end: int) -> int:
         """Encapsulated data below the top level (an icon image): step over its items."""
@@ -316,7 +325,7 @@ class _Walker:
             pos += length
         raise Unreadable("truncated", self._cut(element.tag, 0))
 
-    def _items(self, pos: int, end: int, depth: int) -> list[DataSet]:
+    def items(self, pos: int, end: int, depth: int) -> list[DataSet]:
         items: list[DataSet] = []
         while pos + 8 <= end:
             item, pos = self._item(pos, end, depth)
@@ -325,7 +334,7 @@ class _Walker:
             items.append(item)
         return items
 
-    def _open_items(self, pos: int, end: int, depth: int) -> tuple[list[DataSet], int]:
+    def open_items(self, pos: int, end: int, depth: int) -> tuple[list[DataSet], int]:
         items: list[DataSet] = []
         while pos + 8 <= end:
             item, pos = self._item(pos, end, depth)
@@ -381,4 +390,3 @@ def integer(state: Walk, tag: int, default: int) -> int:
                 return int(float(raw.decode("ascii", "replace").split("\\")[0].strip("\0 ")))
             except (ValueError, OverflowError):
                 return default
-

@@ -210,7 +210,11 @@ def _decimal(text: str) -> float | int | str:
         return text
     if "_" in text or not math.isfinite(number):
         return text
-    return int(number) if number.is_integer() and abs(number) < _EXACT_INTEGER and "e" not in text.lower() else number
+    return (
+        int(number)
+        if number.is_integer() and abs(number) < _EXACT_INTEGER and "e" not in text.lower()
+        else number
+    )
 
 
 def _integer(text: str) -> int | str:
@@ -228,4 +232,3 @@ def _person_name(text: str) -> dict[str, str]:
 
 
 _CONVERT: dict[str, Callable[[str], Any]] = {"DS": _decimal, "IS": _integer, "PN": _person_name}
-

@@ -17,7 +17,13 @@ from pacs.dicom.level import Level
 from pacs.index import summary
 from pacs.index.entry import Entry
 
-_p, _s, _e, _i, _v = schema.patients.c, schema.studies.c, schema.series.c, schema.instances.c, schema.versions.c
+_p, _s, _e, _i, _v = (
+    schema.patients.c,
+    schema.studies.c,
+    schema.series.c,
+    schema.instances.c,
+    schema.versions.c,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +72,25 @@ _SERIES = (
     .where(_e.series_instance_uid == sa.bindparam("uid"))
     .with_for_update()
 )
-_PATIENT = (
-    sa.select(_p.id, _p.definer_ns, _p.definer_uid)
-    .where(_p.patient_key == sa.bindparam("key"))
-    .with_for_update()
-)
+# Not locked here: whoever made the study holds it and will want the patient next.
+_PATIENT = sa.select(_p.id).where(_p.patient_key == sa.bindparam("key"))
 
 
 def find(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
     row = tx.execute(_KNOWN, {"uid": sop_instance_uid}).first()
     return Known(*row) if row else None
+
+
+def hold(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
+    """`find`, with the instance's study locked until the transaction ends. Raises Moved."""
+    known = find(tx, sop_instance_uid)
+    if known is None:
+        return None
+    tx.execute(sa.select(_s.id).where(_s.id == known.study_fk).with_for_update())
+    now = find(tx, sop_instance_uid)
+    if now is None or now.study_fk != known.study_fk:
+        raise Moved
+    return now
 
 
 def holds(tx: sa.Connection, known: Known, sop_instance_uid: str, digest: str) -> bool:
@@ -88,9 +103,11 @@ def holds(tx: sa.Connection, known: Known, sop_instance_uid: str, digest: str) -
 def insert(tx: sa.Connection, entry: Entry) -> int | None:
     """Add a new instance; returns its id, or None when its SOP Instance UID is taken by now."""
     study = _locked_study(tx, entry)
-    patient = _locked_patient(tx, entry, study.patient_id_fk)
+    patient = _locked_patient(tx, study.patient_id_fk)
     series, new_series = _locked_series(tx, entry, study.id)
-    instance_id = _insert_ignoring(tx, schema.instances, _instance_row(entry, series.id, study.id), "sop_instance_uid")
+    instance_id = _insert_ignoring(
+        tx, schema.instances, _instance_row(entry, series.id, study.id), "sop_instance_uid"
+    )
     if instance_id is None:
         return None
     _count_patient(tx, entry, patient, new_study=not study.definer_uid, new_series=new_series)
@@ -138,9 +155,7 @@ def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str) -> None:
     )
     if entry.received_ns < known.first_received_ns:
         tx.execute(
-            sa.update(schema.instances)
-            .where(_i.id == known.id)
-            .values(first_received_ns=entry.received_ns)
+            sa.update(schema.instances).where(_i.id == known.id).values(first_received_ns=entry.received_ns)
         )
         summary.recompute(tx, known.study_fk)
 
@@ -166,7 +181,7 @@ def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
     return row
 
 
-def _locked_patient(tx: sa.Connection, entry: Entry, patient_id: int) -> Any:
+def _locked_patient(tx: sa.Connection, patient_id: int) -> Any:
     row = tx.execute(
         sa.select(_p.id, _p.definer_ns, _p.definer_uid).where(_p.id == patient_id).with_for_update()
     ).first()
@@ -252,7 +267,9 @@ def _count_study(tx: sa.Connection, entry: Entry, row: Any, instance_id: int, *,
         "n_instances": _s.n_instances + 1,
         "bytes": _s.bytes + entry.size,
         "updated_ns": entry.received_ns,
-        "modalities": summary.joined({*summary.parted(row.modalities), entry.levels[Level.SERIES]["modality"]})
+        "modalities": summary.joined(
+            {*summary.parted(row.modalities), entry.levels[Level.SERIES]["modality"]}
+        )
         if new_series
         else row.modalities,
         "sop_classes": summary.joined({*summary.parted(row.sop_classes), entry.sop_class}),

@@ -82,7 +82,12 @@ def patient_key(encoded: Encoded, study: str) -> str:
     if not patient_id:
         return f"study\\{study}"
     folded = names.folded(_name((encoded.values.get(tag_of("PatientName")) or [None])[0]))
-    parts = (patient_id, text(encoded, "IssuerOfPatientID"), "=".join(folded), text(encoded, "PatientBirthDate"))
+    parts = (
+        patient_id,
+        text(encoded, "IssuerOfPatientID"),
+        "=".join(folded),
+        text(encoded, "PatientBirthDate"),
+    )
     key = "\\".join(parts).replace("\0", "")
     return key if len(key) <= _LONGEST else f"sha256\\{hashlib.sha256(key.encode()).hexdigest()}"
 
@@ -109,9 +114,7 @@ def _tags(level: Level) -> frozenset[int]:
 
 @cache
 def _columned(level: Level) -> tuple[Attribute, ...]:
-    return tuple(
-        a for a in ATTRIBUTES if a.level == level and a.column not in {Column.NONE, Column.COMPUTED}
-    )
+    return tuple(a for a in ATTRIBUTES if a.level == level and a.column not in {Column.NONE, Column.COMPUTED})
 
 
 def _column(attribute: Attribute, values: list[Any]) -> Row:

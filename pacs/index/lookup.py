@@ -63,9 +63,7 @@ def stream(db: Database, conditions: Where, *columns: Any) -> Iterator[Any]:
     """Rows of `columns`, study by study, by series and instance number; read in chunks with a
     keyset so that neither memory nor a transaction grows with the answer."""
     keys = [column.label(f"order_{n}") for n, column in enumerate(_ORDER)]
-    base = (
-        sa.select(*columns, *keys).select_from(_JOINED).where(*conditions).order_by(*_ORDER).limit(_CHUNK)
-    )
+    base = sa.select(*columns, *keys).select_from(_JOINED).where(*conditions).order_by(*_ORDER).limit(_CHUNK)
     query = base
     while True:
         with db.read() as tx:

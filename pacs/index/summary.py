@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs.db import schema
+from pacs.dicom.json import Encoded
 from pacs.dicom.level import Level
 from pacs.index import entry as entries
 
@@ -31,7 +32,9 @@ def recompute(tx: sa.Connection, study_id: int) -> None:
     if study is None:
         return
     series_ids = {row[0] for row in tx.execute(sa.select(_e.id).where(_e.study_fk == study_id))}
-    series_ids |= {row[0] for row in tx.execute(sa.select(_i.series_fk).where(_i.study_fk == study_id).distinct())}
+    series_ids |= {
+        row[0] for row in tx.execute(sa.select(_i.series_fk).where(_i.study_fk == study_id).distinct())
+    }
     for series_id in sorted(series_ids):
         _recompute_series(tx, series_id)
     definer = _definer(tx, _i.study_fk == study_id)
@@ -76,7 +79,9 @@ def _recompute_series(tx: sa.Connection, series_id: int) -> None:
 def _study_sums(tx: sa.Connection, study_id: int) -> dict[str, Any]:
     here = _i.study_fk == study_id
     count, size = tx.execute(
-        sa.select(sa.func.count(), sa.cast(sa.func.coalesce(sa.func.sum(_i.size), 0), sa.BigInteger)).where(here)
+        sa.select(sa.func.count(), sa.cast(sa.func.coalesce(sa.func.sum(_i.size), 0), sa.BigInteger)).where(
+            here
+        )
     ).one()
     series_ids = sa.select(_i.series_fk).where(here).distinct()
     modalities = tx.execute(sa.select(_e.modality).where(_e.id.in_(series_ids)).distinct()).scalars()
@@ -117,7 +122,7 @@ def _recompute_patient(tx: sa.Connection, patient_id: int) -> None:
     tx.execute(sa.update(schema.patients).where(_p.id == patient_id).values(values))
 
 
-def _patient_of(tx: sa.Connection, key: str, encoded: entries.Encoded) -> int:
+def _patient_of(tx: sa.Connection, key: str, encoded: Encoded) -> int:
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
     row = {"patient_key": key, **entries.level_row(encoded, Level.PATIENT)}
     tx.execute(dialect.insert(schema.patients).on_conflict_do_nothing(index_elements=["patient_key"]), row)

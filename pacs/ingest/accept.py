@@ -14,9 +14,9 @@ from pacs.db.connection import Database
 from pacs.dicom import header
 from pacs.dicom.header import FileMeta
 from pacs.dicom.level import Level
+from pacs.errors import Unavailable
 from pacs.index import catalog
 from pacs.index.entry import Entry
-from pacs.errors import Unavailable
 from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
 from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
 from pacs.outbox import events
@@ -188,7 +188,7 @@ class Ingest:
         self, tx: sa.Connection, actor: Actor, entry: Entry, location: Location, *, keep_first: bool
     ) -> _Fate:
         """Everything that must be true together, in one transaction."""
-        known = catalog.find(tx, entry.key.instance)
+        known = catalog.hold(tx, entry.key.instance)
         if known is None:
             instance_id = catalog.insert(tx, entry)
             if instance_id is None:
@@ -202,7 +202,10 @@ class Ingest:
         if fate in {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}:
             kind = events.Kind.STORED if fate is _Fate.STORED else events.Kind.SUPERSEDED
             events.append(
-                tx, events.Event(kind, entry.key.study, entry.key.series, entry.key.instance, {"digest": entry.digest})
+                tx,
+                events.Event(
+                    kind, entry.key.study, entry.key.series, entry.key.instance, {"digest": entry.digest}
+                ),
             )
         return fate
 
@@ -224,13 +227,13 @@ class Ingest:
         return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
 
     def _answer(self, fate: _Fate, entry: Entry) -> Receipt:
-        made: type[Stored | Duplicate | Superseded] = {
-            _Fate.STORED: Stored,
-            _Fate.DUPLICATE: Duplicate,
-            _Fate.SUPERSEDED: Superseded,
-            _Fate.FORMER: Superseded,
-        }.get(fate, Duplicate)
-        return made(entry.key, entry.sop_class, entry.digest)
+        match fate:
+            case _Fate.STORED:
+                return Stored(entry.key, entry.sop_class, entry.digest)
+            case _Fate.SUPERSEDED | _Fate.FORMER:
+                return Superseded(entry.key, entry.sop_class, entry.digest)
+            case _:
+                return Duplicate(entry.key, entry.sop_class, entry.digest)
 
 
 def _met(
@@ -282,5 +285,3 @@ def _note_quarantine(tx: sa.Connection, actor: Actor, spooled: Spooled, broken: 
     }
     if not tx.execute(sa.select(schema.quarantine.c.id).where(schema.quarantine.c.key == key)).first():
         tx.execute(sa.insert(schema.quarantine), values)
-
-

@@ -1,7 +1,6 @@
 """The index against the store, both ways; and the index made anew from the stored objects alone."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,18 +57,17 @@ class Checker:
         yield from self._quarantine()
         yield from self._statistics()
 
-    def rebuild(self, progress: Callable[[int, int], None] = lambda _done, _total: None) -> int:
+    def rebuild(self, progress: Callable[[int], None] = lambda _done: None) -> int:
         """Empty the index and fill it from the stored objects; returns how many were read.
 
         The audit trail and the outbox are no cache and stay. Stop the archive first."""
         with self._db.write() as tx:
             for table in _REBUILT:
                 tx.execute(sa.delete(table))
-        total = sum(1 for _ in self._hot.walk())
         done = 0
         for key in self._hot.walk():
             done += self._restore(key)
-            progress(done, total)
+            progress(done)
         self._restore_quarantine()
         return done
 
@@ -140,12 +138,16 @@ class Checker:
         q = schema.quarantine.c
         for row in self._paged(sa.select(q.id, q.key), q.id):
             if not self._quarantined.exists(row.key):
-                yield Finding("missing-file", f"{layout.QUARANTINE}/{row.key}", "quarantined bytes are not there")
+                yield Finding(
+                    "missing-file", f"{layout.QUARANTINE}/{row.key}", "quarantined bytes are not there"
+                )
         for key in self._quarantined.walk():
             with self._db.read() as tx:
                 known = tx.execute(sa.select(q.id).where(q.key == key)).first()
             if not known and not _in_flight(self._quarantined.path(key)):
-                yield Finding("unknown-file", f"{layout.QUARANTINE}/{key}", "not in the list of quarantined objects")
+                yield Finding(
+                    "unknown-file", f"{layout.QUARANTINE}/{key}", "not in the list of quarantined objects"
+                )
 
     def _statistics(self) -> Iterator[Finding]:
         s, i = schema.studies.c, schema.instances.c
@@ -184,6 +186,6 @@ class Checker:
 def _in_flight(path: Path) -> bool:
     """A second link is the spool's: its owner has not finished with the file. Gone is fine too."""
     try:
-        return os.stat(path).st_nlink > 1
+        return path.stat().st_nlink > 1
     except FileNotFoundError:
         return True

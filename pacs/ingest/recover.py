@@ -23,7 +23,7 @@ def recover(ingest: Ingest, spool: Spool, hot: DiskStore) -> int:
     """Returns how many objects were finished. Raises Unavailable when the index is away."""
     finished = 0
     for path in spool.abandoned():
-        if os.stat(path).st_nlink > 1:
+        if path.stat().st_nlink > 1:
             _finish(ingest, hot, path)
             finished += 1
         path.unlink(missing_ok=True)
@@ -57,6 +57,6 @@ def _key_of(hot: DiskStore, spooled: Spooled) -> str:
         key = f"{folder}/{name}"
         if not hot.exists(key):
             return ""
-        if os.stat(hot.path(key)).st_ino == inode:
+        if hot.path(key).stat().st_ino == inode:
             return key
     return ""

@@ -3,7 +3,7 @@
 import mmap
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pacs.dicom import header, uids
 from pacs.dicom.header import DataSet, Element, Unreadable
@@ -33,7 +33,7 @@ class BulkData:
     def close(self) -> None:
         self._source.close()
 
-    def __enter__(self) -> "BulkData":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,9 +45,7 @@ def find(source: "ByteSource", stored: StoredObject, path: str) -> BulkData:
 
     Encapsulated pixel data is given as it lies in the file, items and delimiter included."""
     try:
-        if not _PATH.fullmatch(path):
-            raise Invalid("this is no path of a bulk data value", hint="use the BulkDataURI from the metadata")
-        element = _locate(source, stored, [part.upper() for part in path.split("/")])
+        element = _locate(source, stored, parts(path))
         length = element.length
         if length is None:
             length = _encapsulated_end(source, stored, element) - element.offset
@@ -57,7 +55,14 @@ def find(source: "ByteSource", stored: StoredObject, path: str) -> BulkData:
         raise
 
 
-def _locate(source: "ByteSource", stored: StoredObject, parts: list[str]) -> Element:
+def parts(path: str) -> list[str]:
+    """Tag, item number, tag, ... of a bulk data path. Raises Invalid."""
+    if not _PATH.fullmatch(path):
+        raise Invalid("this is no path of a bulk data value", hint="use the BulkDataURI from the metadata")
+    return path.split("/")
+
+
+def _locate(source: "ByteSource", stored: StoredObject, path: list[str]) -> Element:
     view = memoryview(mmap.mmap(source.fileno(), 0, prot=mmap.PROT_READ))
     try:
         walked = header.walk(view, stored.transfer_syntax, stored.dataset_offset)
@@ -65,12 +70,12 @@ def _locate(source: "ByteSource", stored: StoredObject, parts: list[str]) -> Ele
             header.resume(walked, _encapsulated_end(source, stored, walked.pixels))
     except Unreadable as error:
         raise NotFound("the stored object can no longer be read", hint="run pacs check") from error
-    return _descend(walked.dataset, parts)
+    return _descend(walked.dataset, path)
 
 
-def _descend(dataset: DataSet, parts: list[str]) -> Element:
-    element = dataset.elements.get(int(parts[0], 16))
-    for number, tag in zip(parts[1::2], parts[2::2], strict=True):
+def _descend(dataset: DataSet, path: list[str]) -> Element:
+    element = dataset.elements.get(int(path[0], 16))
+    for number, tag in zip(path[1::2], path[2::2], strict=True):
         items = element.items if element else None
         if not items or int(number) > len(items):
             raise NotFound("no such value in this instance")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from pacs.audit.looks import Looks
 from pacs.auth.actor import Actor
@@ -132,7 +132,7 @@ class Retrieve:
             raise Unavailable("the object is not on the hot tier")
         return hot[0].key
 
-    def _row(self, key: InstanceKey, *columns: object) -> tuple[object, ...]:
+    def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
         for row in lookup.stream(self._db, _conditions(_only(key)), *columns):
             return tuple(row)
         raise NotFound("no such instance")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from pacs.dicom import uids
 from pacs.pixels.frames import FrameTable
@@ -80,7 +80,7 @@ class FrameSet:
             self._source.close()
             self._source = None
 
-    def __enter__(self) -> "FrameSet":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 from pacs.errors import NotFound, Unavailable
 
@@ -47,7 +48,7 @@ class DiskBlob:
             os.close(self._fd)
             self._fd = -1
 
-    def __enter__(self) -> "DiskBlob":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,11 +14,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from pacs import clock
 from pacs.dicom import header
 from pacs.errors import Unavailable
-
 
 _LOCK = ".lock"
 _PIECE = 1 << 20  # bytes
@@ -30,7 +30,8 @@ class Spooled:
     """One arriving object: bytes go to disk as they come, their SHA-256 is taken on the way.
 
     `digest` is that of the data set alone, so that the same data set brought by two wires (or by
-    two senders) is the same object; `prefix_digest` that of what stands before it. Leaving the `with` block removes the file unless it has been given a place in the store."""
+    two senders) is the same object; `prefix_digest` that of what stands before it.
+    Leaving the `with` block removes the spool's link; one in the store stays."""
 
     def __init__(self, path: Path, *, flags: int = os.O_CREAT | os.O_EXCL) -> None:
         self.path = path
@@ -44,7 +45,7 @@ class Spooled:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o640)
 
     @classmethod
-    def reopen(cls, path: Path) -> "Spooled":
+    def reopen(cls, path: Path) -> Self:
         """A file that is already complete, read once for its digest; its modification time is when
         it was received. It is never removed."""
         self = cls(path, flags=0)
@@ -127,7 +128,7 @@ class Spooled:
         if not self._retained:
             self.path.unlink(missing_ok=True)
 
-    def __enter__(self) -> "Spooled":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -206,5 +207,7 @@ def translated() -> Iterator[None]:
         full = error.errno in _FULL
         raise Unavailable(
             "the hot tier is full" if full else "the hot tier cannot be written",
-            hint="free space on the data folder's disk" if full else "look at the data folder's disk and its rights",
+            hint="free space on the data folder's disk"
+            if full
+            else "look at the data folder's disk and its rights",
         ) from error

@@ -1,0 +1,19 @@
+"""The schema equals the sum of the migrations, on both databases."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from pacs.db import migrate
+from pacs.db.schema import metadata
+from pacs.runtime import Archive
+
+
+def test_schema_is_the_sum_of_the_migrations(archive: Archive) -> None:
+    with archive._db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_upgrading_again_changes_nothing(archive: Archive) -> None:
+    migrate.upgrade(archive._db)
+    migrate.upgrade(archive._db)
