@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 from pacs import __version__
 from pacs.audit.looks import Looks
 from pacs.audit.record import AuditRow, record, trail
@@ -13,9 +11,10 @@ from pacs.auth.actor import Actor
 from pacs.auth.door import Door
 from pacs.auth.policy import Action, allows, require
 from pacs.config import Config
-from pacs.db import migrate, schema
+from pacs.db import migrate
 from pacs.db.connection import Database, sqlite_url
 from pacs.errors import Unavailable
+from pacs.index import census
 from pacs.ingest.accept import Ingest
 from pacs.ingest.check import Checker
 from pacs.ingest.recover import recover
@@ -46,22 +45,15 @@ class Archive:
         """Server facts for the page. Raises Forbidden."""
         require(actor, Action.INSPECT)
         total, free = self._hot.space()
-        s = schema.studies.c
         with self._db.read() as tx:
-            sums = [
-                sa.func.coalesce(sa.cast(sa.func.sum(column), sa.BigInteger), 0)
-                for column in (s.n_series, s.n_instances, s.bytes)
-            ]
-            studies = tx.execute(sa.select(sa.func.count()).select_from(schema.studies)).scalar_one()
-            series, instances, size = (int(value) for value in tx.execute(sa.select(*sums)).one())
-            patients = tx.execute(sa.select(sa.func.count()).select_from(schema.patients)).scalar_one()
+            held = census.totals(tx)
         return {
             "version": __version__,
-            "patients": patients,
-            "studies": studies,
-            "series": series,
-            "instances": instances,
-            "bytes": size,
+            "patients": held.patients,
+            "studies": held.studies,
+            "series": held.series,
+            "instances": held.instances,
+            "bytes": held.bytes,
             "disk_total": total,
             "disk_free": free,
             "index": self._db.dialect,
@@ -72,7 +64,7 @@ class Archive:
     def ready(self) -> None:
         """Raises Unavailable unless index and store can be used."""
         with self._db.read() as tx:
-            tx.execute(sa.select(schema.studies.c.id).limit(1)).first()
+            census.is_usable(tx)
         self._spool.probe()
 
     def recover(self) -> int:

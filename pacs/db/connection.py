@@ -17,8 +17,10 @@ from pacs.errors import Invalid, Unavailable
 
 _log = log.get(__name__)
 T = TypeVar("T")
+Transaction = sa.Connection  # what rooms without SQL of their own hand around
 
 _RETRIES = 8
+_PAGE = 500
 # deadlock, serialization failure, lock not available
 _PG_RETRYABLE = {"40P01", "40001", "55P03"}
 
@@ -99,6 +101,19 @@ class Database:
             yield
         except DBAPIError as error:
             raise _translate(error) from error
+
+
+def paged(db: Database, query: "sa.Select[Any]", identity: "sa.Column[Any]") -> Iterator[Any]:
+    """Rows by ascending `identity` (selected as `id`), a bounded number at a time, each piece in a
+    transaction of its own."""
+    last = 0
+    while True:
+        with db.read() as tx:
+            rows = tx.execute(query.where(identity > last).order_by(identity).limit(_PAGE)).all()
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1].id
 
 
 def sqlite_url(path: Path) -> str:

@@ -2,15 +2,11 @@
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
-
-import sqlalchemy as sa
 
 from pacs.audit.record import record
 from pacs.auth.actor import Actor
 from pacs.auth.policy import Action, allows, require
-from pacs.db import schema
-from pacs.db.connection import Database
+from pacs.db.connection import Database, Transaction
 from pacs.dicom import header
 from pacs.dicom.header import FileMeta
 from pacs.dicom.level import Level
@@ -20,9 +16,10 @@ from pacs.index.entry import Entry
 from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
 from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
 from pacs.outbox import events
-from pacs.store import layout, locations
+from pacs.store import layout, locations, quarantined
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
+from pacs.store.quarantined import Quarantined
 from pacs.store.spool import Spool, Spooled
 from pacs.store.writer import Writer, quarantine
 
@@ -111,7 +108,7 @@ class Ingest:
         except Broken as found:
             broken = found
         with self._db.write() as tx:
-            _note_quarantine(tx, actor, stored, broken, key)
+            quarantined.note(tx, _kept(actor, stored, broken, key))
 
     def _completed(self, spooled: Spooled, meta: FileMeta, expected: Expected) -> Spooled:
         """A Part 10 file of a data set that came without its File Meta Information."""
@@ -167,7 +164,7 @@ class Ingest:
         if not recorded:
             self._hot.remove(key)
 
-    def _transact(self, work: Callable[[sa.Connection], _Fate]) -> _Fate:
+    def _transact(self, work: Callable[[Transaction], _Fate]) -> _Fate:
         while True:
             try:
                 return self._db.transact(work)
@@ -185,7 +182,7 @@ class Ingest:
         return _Fate.DUPLICATE
 
     def _settled(
-        self, tx: sa.Connection, actor: Actor, entry: Entry, location: Location, *, keep_first: bool
+        self, tx: Transaction, actor: Actor, entry: Entry, location: Location, *, keep_first: bool
     ) -> _Fate:
         """Everything that must be true together, in one transaction."""
         known = catalog.hold(tx, entry.key.instance)
@@ -214,7 +211,7 @@ class Ingest:
         key = quarantine(self._quarantined, spooled, durable=self._durable) if spooled.size else ""
         with self._db.write() as tx:
             if key:
-                _note_quarantine(tx, actor, spooled, broken, key)
+                quarantined.note(tx, _kept(actor, spooled, broken, key))
             record(tx, actor, Action.STORE, outcome="refused", detail=broken.rule)
             events.append(
                 tx,
@@ -237,7 +234,7 @@ class Ingest:
 
 
 def _met(
-    tx: sa.Connection, known: catalog.Known, entry: Entry, location: Location, *, keep_first: bool
+    tx: Transaction, known: catalog.Known, entry: Entry, location: Location, *, keep_first: bool
 ) -> _Fate:
     """The SOP Instance UID is taken."""
     if catalog.holds(tx, known, entry.key.instance, entry.digest):
@@ -260,7 +257,7 @@ def _probe_uids(spooled: Spooled, meta: FileMeta, expected: Expected) -> tuple[s
     return entry.sop_class, entry.key.instance
 
 
-def _audit(tx: sa.Connection, actor: Actor, entry: Entry, fate: _Fate) -> None:
+def _audit(tx: Transaction, actor: Actor, entry: Entry, fate: _Fate) -> None:
     record(
         tx,
         actor,
@@ -271,17 +268,15 @@ def _audit(tx: sa.Connection, actor: Actor, entry: Entry, fate: _Fate) -> None:
     )
 
 
-def _note_quarantine(tx: sa.Connection, actor: Actor, spooled: Spooled, broken: Broken, key: str) -> None:
-    values: dict[str, Any] = {
-        "at_ns": spooled.received_ns,
-        "rule": broken.rule,
-        "reason": str(broken),
-        "key": key,
-        "digest": spooled.digest,
-        "size": spooled.size,
-        "actor": actor.name,
-        "origin": actor.origin,
-        "sop_instance_uid": broken.sop_instance[:64],
-    }
-    if not tx.execute(sa.select(schema.quarantine.c.id).where(schema.quarantine.c.key == key)).first():
-        tx.execute(sa.insert(schema.quarantine), values)
+def _kept(actor: Actor, spooled: Spooled, broken: Broken, key: str) -> Quarantined:
+    return Quarantined(
+        at_ns=spooled.received_ns,
+        rule=broken.rule,
+        reason=str(broken),
+        key=key,
+        digest=spooled.digest,
+        size=spooled.size,
+        actor=actor.name,
+        origin=actor.origin,
+        sop_instance_uid=broken.sop_instance[:64],
+    )

@@ -4,31 +4,19 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
 
 from pacs.auth.actor import system
-from pacs.db import schema
 from pacs.db.connection import Database
 from pacs.errors import NotFound, PacsError
+from pacs.index import census
 from pacs.ingest.accept import Ingest
 from pacs.ingest.examine import Broken
-from pacs.store import layout, locations
+from pacs.store import layout, locations, quarantined
 from pacs.store.disk import DiskStore
+from pacs.store.locations import Recorded
 from pacs.store.spool import Spooled
 
-_CHUNK = 500
 _ACTOR = system("rebuild")
-_REBUILT = (
-    schema.locations,
-    schema.versions,
-    schema.quarantine,
-    schema.instances,
-    schema.series,
-    schema.studies,
-    schema.patients,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +40,6 @@ class Checker:
         """Every difference between index and store; with `deep` every byte is read and its digest
         compared. Objects that arrive meanwhile are not reported."""
         yield from self._rows_have_files(deep=deep)
-        yield from self._versions_have_files(deep=deep)
         yield from self._files_have_rows()
         yield from self._quarantine()
         yield from self._statistics()
@@ -62,8 +49,7 @@ class Checker:
 
         The audit trail and the outbox are no cache and stay. Stop the archive first."""
         with self._db.write() as tx:
-            for table in _REBUILT:
-                tx.execute(sa.delete(table))
+            census.clear(tx)
         done = 0
         for key in self._hot.walk():
             done += self._restore(key)
@@ -85,29 +71,10 @@ class Checker:
                 self._ingest.requarantine(_ACTOR, stored, key)
 
     def _rows_have_files(self, *, deep: bool) -> Iterator[Finding]:
-        place, instance = schema.locations.c, schema.instances.c
-        query = (
-            sa.select(
-                place.id,
-                place.key,
-                instance.size,
-                instance.digest,
-                instance.prefix_digest,
-                instance.dataset_offset,
-            )
-            .join(schema.instances, instance.id == place.instance_fk)
-            .where(place.tier == layout.HOT)
-        )
-        for row in self._paged(query, place.id):
-            yield from self._compare(row, deep=deep)
+        for recorded in locations.recorded(self._db, layout.HOT):
+            yield from self._compare(recorded, deep=deep)
 
-    def _versions_have_files(self, *, deep: bool) -> Iterator[Finding]:
-        v = schema.versions.c
-        query = sa.select(v.id, v.key, v.size, v.digest, v.prefix_digest, v.dataset_offset)
-        for row in self._paged(query, v.id):
-            yield from self._compare(row, deep=deep)
-
-    def _compare(self, row: Any, *, deep: bool) -> Iterator[Finding]:
+    def _compare(self, row: Recorded, *, deep: bool) -> Iterator[Finding]:
         try:
             with self._hot.open(row.key) as blob:
                 if blob.size != row.size:
@@ -135,52 +102,25 @@ class Checker:
             return locations.is_recorded(tx, layout.HOT, key)
 
     def _quarantine(self) -> Iterator[Finding]:
-        q = schema.quarantine.c
-        for row in self._paged(sa.select(q.id, q.key), q.id):
-            if not self._quarantined.exists(row.key):
-                yield Finding(
-                    "missing-file", f"{layout.QUARANTINE}/{row.key}", "quarantined bytes are not there"
-                )
+        for key in quarantined.keys(self._db):
+            if not self._quarantined.exists(key):
+                yield Finding("missing-file", f"{layout.QUARANTINE}/{key}", "quarantined bytes are not there")
         for key in self._quarantined.walk():
             with self._db.read() as tx:
-                known = tx.execute(sa.select(q.id).where(q.key == key)).first()
+                known = quarantined.is_recorded(tx, key)
             if not known and not _in_flight(self._quarantined.path(key)):
                 yield Finding(
                     "unknown-file", f"{layout.QUARANTINE}/{key}", "not in the list of quarantined objects"
                 )
 
     def _statistics(self) -> Iterator[Finding]:
-        s, i = schema.studies.c, schema.instances.c
-        counted = (
-            sa.select(
-                s.id,
-                s.study_instance_uid,
-                s.n_instances,
-                s.n_series,
-                sa.func.count(i.id).label("instances"),
-                sa.func.count(sa.distinct(i.series_fk)).label("series"),
+        for wrong in census.miscounts(self._db):
+            yield Finding(
+                "wrong-statistics",
+                wrong.study,
+                f"says {wrong.said[0]} series and {wrong.said[1]} instances, "
+                f"has {wrong.found[0]} and {wrong.found[1]}",
             )
-            .outerjoin(schema.instances, i.study_fk == s.id)
-            .group_by(s.id, s.study_instance_uid, s.n_instances, s.n_series)
-        )
-        for row in self._paged(counted, s.id):
-            if (row.n_instances, row.n_series) != (row.instances, row.series):
-                yield Finding(
-                    "wrong-statistics",
-                    row.study_instance_uid,
-                    f"says {row.n_series} series and {row.n_instances} instances, "
-                    f"has {row.series} and {row.instances}",
-                )
-
-    def _paged(self, query: "sa.Select[Any]", identity: "sa.Column[Any]") -> Iterator[Any]:
-        last = 0
-        while True:
-            with self._db.read() as tx:
-                rows = tx.execute(query.where(identity > last).order_by(identity).limit(_CHUNK)).all()
-            if not rows:
-                return
-            yield from rows
-            last = rows[-1].id
 
 
 def _in_flight(path: Path) -> bool:

@@ -7,7 +7,7 @@ certain the division is empty.
 
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pacs.dicom import uids
 from pacs.pixels.items import MAX_FRAGMENTS, Chain, Read
@@ -89,10 +89,12 @@ def _unwrapped(offsets: Sequence[int]) -> Iterator[int]:
         yield carry + offset
 
 
-def _by_offsets(chain: Chain, offsets: Sequence[int] | Iterator[int]) -> Edges | None:
-    """Edges told by a table; None when an offset is not that of an item or they do not ascend.
+def _by_offsets(chain: Chain, offsets: Iterable[int]) -> Edges | None:
+    """Edges told by a table; None when the table cannot be right.
 
-    When the file ends early the offsets beyond are those of the frames that are missing.
+    Right are offsets of items that begin with the first and ascend, and where code streams are
+    seen to begin, a frame must begin there. When the file ends early the offsets beyond are those
+    of frames that are missing.
     """
     edges = array("I")
     fragments = len(chain.lengths)
@@ -102,15 +104,15 @@ def _by_offsets(chain: Chain, offsets: Sequence[int] | Iterator[int]) -> Edges |
             position += chain.lengths[fragment] + ITEM_HEADER
             fragment += 1
         if fragment == fragments and offset >= position and not chain.closed:
-            if offset == position:
-                edges.append(fragment)
-            return edges
+            if offset > position and edges:
+                fragments = edges.pop()  # of this frame not all fragments are there
+            break
         if position != offset or fragment == fragments or (edges and edges[-1] == fragment):
-            return None
-        if not edges and fragment:
             return None
         edges.append(fragment)
     edges.append(fragments)
+    if edges[0] != 0 or (chain.beginnings and not set(edges[:-1]).issubset(chain.beginnings)):
+        return None
     return edges
 
 
@@ -134,5 +136,4 @@ def _by_beginnings(chain: Chain, frames: int) -> Edges | None:
         return (*chain.beginnings, fragments)
     if chain.closed or found > frames:
         return None
-    # The file ends early: whether the last frame would go on is known only where each is one fragment.
-    return range(fragments + 1) if found == fragments else tuple(chain.beginnings)
+    return tuple(chain.beginnings)  # the file ends early, and nothing tells whether in the last frame

@@ -1,10 +1,12 @@
 """Where the bytes of an instance lie: rows of the locations table."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from pacs.db import schema
+from pacs.db.connection import Database, paged
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,45 @@ def replace(tx: sa.Connection, instance_id: int, location: Location) -> str:
 
 def of(tx: sa.Connection, sop_instance_uid: str) -> list[Location]:
     return [Location(*row) for row in tx.execute(_OF_INSTANCE, {"uid": sop_instance_uid})]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the index says about a file: current bytes or a former version."""
+
+    key: str
+    size: int
+    digest: str
+    prefix_digest: str
+    dataset_offset: int
+
+
+def recorded(db: Database, tier: str) -> Iterator[Recorded]:
+    """Every file the index knows in a tier, former versions after the current ones."""
+    place, instance, version = schema.locations.c, schema.instances.c, schema.versions.c
+    current = (
+        sa.select(
+            place.id,
+            place.key,
+            instance.size,
+            instance.digest,
+            instance.prefix_digest,
+            instance.dataset_offset,
+        )
+        .join(schema.instances, instance.id == place.instance_fk)
+        .where(place.tier == tier)
+    )
+    former = sa.select(
+        version.id,
+        version.key,
+        version.size,
+        version.digest,
+        version.prefix_digest,
+        version.dataset_offset,
+    )
+    for query, identity in ((current, place.id), (former, version.id)):
+        for row in paged(db, query, identity):
+            yield Recorded(*row[1:])
 
 
 def is_recorded(tx: sa.Connection, tier: str, key: str) -> bool:
