@@ -71,7 +71,7 @@ class Stations:
             return known.addresses
         try:
             addresses = self._resolver(host)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no host name can be spelled so
             _log.warning("peer address not resolved host=%s reason=%s", host, error)
             # A name server that is away for a moment must not shut out a modality it knew before.
             addresses = known.addresses if known is not None else frozenset()

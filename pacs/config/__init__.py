@@ -1,7 +1,7 @@
 """Settings: one table of them, pure functions around it. Nothing here reads a file, the
 environment or the command line; `pacs.cli` does and hands over what it read."""
 
-from pacs.config.effective import check_exposure, from_json, load, masked, to_json, to_tree
+from pacs.config.effective import check_exposure, from_json, from_tree, load, masked, to_json, to_tree
 from pacs.config.sections import (
     ROLES,
     AuthConfig,
@@ -30,6 +30,7 @@ __all__ = [
     "WebConfig",
     "check_exposure",
     "from_json",
+    "from_tree",
     "is_loopback",
     "load",
     "masked",

@@ -73,7 +73,9 @@ class Peer:
 class DimseConfig:
     """The DIMSE listener."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 is every IPv4 one.", form="host")
+    host: str = _setting(
+        "127.0.0.1", "Address to listen on; beyond loopback callers have to be known ([auth]).", form="host"
+    )
     port: int = _setting(11112, "Port to listen on; 0 takes a free one.", low=0, high=65535)
     aet: str = _setting("HILUM", "Our AE title, 1 to 16 characters.", form="aet")
     processes: int = _setting(1, "Listener processes sharing the port.", low=1, high=64)
@@ -102,7 +104,9 @@ class DimseConfig:
 class WebConfig:
     """The DICOMweb listener."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on; 0.0.0.0 is every IPv4 one.", form="host")
+    host: str = _setting(
+        "127.0.0.1", "Address to listen on; beyond loopback callers have to be known ([auth]).", form="host"
+    )
     port: int = _setting(8080, "Port to listen on; 0 takes a free one.", low=0, high=65535)
     processes: int = _setting(1, "Web processes sharing the port.", low=1, high=64)
     trusted_proxies: tuple[str, ...] = _setting(

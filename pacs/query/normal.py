@@ -9,7 +9,7 @@ import calendar
 import datetime as dt
 import re
 import struct
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 
 from pydicom.datadict import dictionary_VM
@@ -176,5 +176,5 @@ def decimal(vr: str, text: str) -> str:
         else:
             number = Decimal(repr(float(text))) if vr == "FD" else Decimal(text.strip())
         return str((number + 0).normalize()) if number.is_finite() else ""
-    except (InvalidOperation, ValueError, OverflowError):
+    except (ArithmeticError, ValueError):
         return ""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pacs.dicom.attributes import BY_TAG, Column, keyword_of, tag_of, vr_of
@@ -48,13 +49,13 @@ def path(text: str) -> Path:
 def _tag(text: str) -> int:
     if _HEX.fullmatch(text):
         return int(text, 16)
-    try:
-        return tag_of(text)
-    except LookupError:
-        raise Invalid(
-            "an attribute is neither a DICOM keyword nor eight hexadecimal digits",
-            hint="write PatientName or 00100010, and for an attribute of a sequence SEQUENCE.ATTRIBUTE",
-        ) from None
+    with suppress(LookupError):
+        if text:  # the dictionary has elements without a keyword
+            return tag_of(text)
+    raise Invalid(
+        "an attribute is neither a DICOM keyword nor eight hexadecimal digits",
+        hint="write PatientName or 00100010, and for an attribute of a sequence SEQUENCE.ATTRIBUTE",
+    )
 
 
 def from_keys(  # noqa: PLR0913 - each is one thing that a wire can ask for

@@ -1,0 +1,123 @@
+"""The rows of an answer: columns, one total order, continued by key.
+
+Rows come in an order without ties, so that a chunk can begin behind the last row of the one
+before: no cursor stays open and no page overlaps.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Select
+
+from pacs.db import schema
+from pacs.dicom.attributes import BY_KEYWORD
+from pacs.dicom.level import Level
+from pacs.query.compile.conditions import where
+from pacs.query.compile.tables import COMPUTED, DEFINER, UIDS, joined
+from pacs.query.plan import Plan
+
+_P, _S, _E, _I = schema.patients.c, schema.studies.c, schema.series.c, schema.instances.c
+
+Position = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row read, its parts by level from PATIENT down to the level of the scan. `definers` are
+    the ids of the instances that stand for each level, 0 for none."""
+
+    ids: tuple[int, ...]
+    attrs: tuple[str, ...]
+    definers: tuple[int, ...]
+    uids: tuple[str, ...]
+    computed: dict[str, Any]
+    position: Position
+
+
+def fetch(tx: Connection, plan: Plan, *, limit: int, offset: int = 0, after: Position = ()) -> list[Row]:
+    """The next `limit` rows behind `after`."""
+    statement = select(plan, limit=limit, offset=offset, after=after)
+    levels = plan.scan + 1
+    uids = levels + 3 * levels - 1
+    computed = _computed(plan.scan)
+    counts = uids + len(computed)
+    return [
+        Row(
+            tuple(r[:levels]),
+            tuple(r[levels : 2 * levels]),
+            tuple(r[2 * levels : 3 * levels]),
+            tuple(r[3 * levels : uids]),
+            dict(zip(computed, r[uids:counts], strict=True)),
+            tuple(r[counts:]),
+        )
+        for r in tx.execute(statement).all()
+    ]
+
+
+def documents(tx: Connection, ids: Iterable[int]) -> dict[int, bytes]:
+    """The stored JSON of these instances, compressed as it lies there."""
+    wanted = sorted(set(ids) - {0})
+    if not wanted:
+        return {}
+    rows = tx.execute(sa.select(_I.id, _I.json).where(_I.id.in_(wanted)))
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+def select(plan: Plan, *, limit: int, offset: int = 0, after: Position = ()) -> Select[Any]:
+    """Columns: ids, attrs and definers by level, UIDs from the study down, computed, the position."""
+    tables = [schema.LEVELS[level] for level in Level if level <= plan.scan]
+    order = _order(plan)
+    columns = [
+        *(t.c.id for t in tables),
+        *(t.c.attrs for t in tables),
+        *(DEFINER[level] for level in Level if level <= plan.scan),
+        *(UIDS[level] for level in UIDS if level <= plan.scan),
+        *_computed(plan.scan).values(),
+        *(key for key, _ in order),
+    ]
+    labelled = [column.label(f"c{i}") for i, column in enumerate(columns)]
+    statement = sa.select(*labelled).select_from(joined(Level.PATIENT, plan.scan)).where(*where(plan))
+    if after:
+        statement = statement.where(_behind(order, after))
+    statement = statement.order_by(*(key.desc() if falling else key.asc() for key, falling in order))
+    return statement.limit(limit).offset(offset or None)
+
+
+def _computed(scan: Level) -> dict[str, ColumnElement[Any]]:
+    return {k: column for k, column in COMPUTED.items() if BY_KEYWORD[k].level <= scan}
+
+
+_Order = list[tuple[ColumnElement[Any], bool]]  # key, whether falling
+
+
+def _order(plan: Plan) -> _Order:
+    """Patients by name, studies newest first, series and instances by number within what holds
+    them. Rows of a level below the one asked for stay together by it."""
+    newest: _Order = [(_S.study_date, True), (_S.study_time, True), (_S.id, True)]
+    keys: _Order = [(_P.patient_name_a, False), (_P.id, False)] if plan.level is Level.PATIENT else []
+    if plan.scan >= Level.STUDY:
+        keys += newest
+    if plan.scan >= Level.SERIES:
+        keys += _numbered(_E.series_number, _E.id)
+    if plan.scan >= Level.IMAGE:
+        keys += _numbered(_I.instance_number, _I.id)
+    return keys
+
+
+def _numbered(number: ColumnElement[Any], identity: ColumnElement[Any]) -> _Order:
+    """By number, those without one last: the databases disagree on where NULL stands."""
+    missing = sa.case((number.is_(None), 1), else_=0)
+    return [(missing, False), (sa.func.coalesce(number, 0), False), (identity, False)]
+
+
+def _behind(order: _Order, position: Position) -> ColumnElement[bool]:
+    """Rows that follow `position`. The first key is bounded once more for the index on it."""
+    steps = list(zip(order, position, strict=True))
+    condition: ColumnElement[bool] = sa.false()
+    for (key, falling), value in reversed(steps):
+        beyond = key < value if falling else key > value
+        condition = sa.or_(beyond, sa.and_(key == value, condition))
+    (first, falling), value = steps[0]
+    return sa.and_(first <= value if falling else first >= value, condition)
