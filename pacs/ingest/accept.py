@@ -95,7 +95,9 @@ class Ingest:
         meta, _ = file_meta(stored)
         entry = examine(stored, meta, Expected())
         location = Location(layout.HOT, key, 0, entry.size)
-        fate = self._transact(lambda tx: self._settled(tx, actor, entry, location, keep_first=False))
+        fate = self._transact(
+            lambda tx: self._settled(tx, actor, entry, location, keep_first=False, tell=False)
+        )
         return fate is not _Fate.DUPLICATE
 
     def requarantine(self, actor: Actor, stored: Spooled, key: str) -> None:
@@ -182,9 +184,17 @@ class Ingest:
         return _Fate.DUPLICATE
 
     def _settled(
-        self, tx: Transaction, actor: Actor, entry: Entry, location: Location, *, keep_first: bool
+        self,
+        tx: Transaction,
+        actor: Actor,
+        entry: Entry,
+        location: Location,
+        *,
+        keep_first: bool,
+        tell: bool = True,
     ) -> _Fate:
-        """Everything that must be true together, in one transaction."""
+        """Everything that must be true together, in one transaction. What is only recorded again
+        is not told again."""
         known = catalog.hold(tx, entry.key.instance)
         if known is None:
             instance_id = catalog.insert(tx, entry)
@@ -194,6 +204,8 @@ class Ingest:
             fate = _Fate.STORED
         else:
             fate = _met(tx, known, entry, location, keep_first=keep_first)
+        if not tell:
+            return fate
         if fate is not _Fate.KEPT_FIRST:
             _audit(tx, actor, entry, fate)
         if fate in {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}:

@@ -43,7 +43,7 @@ class Recorder(Protocol):
 
 class Search:
     """Every method takes who asks first, raises Forbidden or Invalid before the first match, and
-    leaves one row in the audit trail. Thread-safe; no transaction stays open between matches."""
+    leaves its trace in the audit trail. Thread-safe; no transaction stays open between matches."""
 
     def __init__(self, db: Database, audit: Recorder = record, *, scan_limit: int = SCAN_LIMIT) -> None:
         self._db = db
@@ -73,16 +73,18 @@ class Search:
         self._record(actor, query, "ok")
 
     def _record(self, actor: Actor, query: Query, outcome: str) -> None:
+        detail = " ".join([query.level.name, *dict.fromkeys(map(_name, query.conditions))])
         with self._db.write() as tx:
-            self._audit(
-                tx,
-                actor,
-                Action.SEARCH,
-                outcome=outcome,
-                study_uid=_asked_for(query, _STUDY),
-                patient_id=_asked_for(query, _PATIENT),
-                detail=" ".join([query.level.name, *dict.fromkeys(map(_name, query.conditions))]),
-            )
+            for study_uid, patient_id in _whose(query):
+                self._audit(
+                    tx,
+                    actor,
+                    Action.SEARCH,
+                    outcome=outcome,
+                    study_uid=study_uid,
+                    patient_id=patient_id,
+                    detail=detail,
+                )
 
     def _matches(self, query: Query, limit: int | None) -> Iterator[Match]:
         reading = _Reading(self._db, query, plan(query), self._scan_limit)
@@ -155,9 +157,18 @@ class _Reading:
         return kept
 
 
-def _asked_for(query: Query, tag: int) -> str:
+def _whose(query: Query) -> list[tuple[str, str]]:
+    """(study UID, patient ID) of the audit rows: one for each that was asked for by name, so that the
+    trail of a study or a patient holds every search for it."""
+    studies, patients = _asked_for(query, _STUDY), _asked_for(query, _PATIENT)
+    if len(studies) <= 1 and len(patients) <= 1:
+        return [(studies[0] if studies else "", patients[0] if patients else "")]
+    return [(study, "") for study in studies] + [("", patient) for patient in patients]
+
+
+def _asked_for(query: Query, tag: int) -> tuple[str, ...]:
     values = [c.values for c in query.conditions if isinstance(c, Exact) and c.path == (tag,)]
-    return "\\".join(values[0]) if values else ""
+    return values[0] if values else ()
 
 
 def _name(condition: Condition) -> str:

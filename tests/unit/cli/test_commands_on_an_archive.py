@@ -1,0 +1,145 @@
+"""The commands against a real archive in a folder of its own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.archive_server import ArchiveServer, Deployment, environment
+from tests.support.factory import ct_series
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> ArchiveServer:
+    """Laid out, not running."""
+    server = ArchiveServer(tmp_path / "archive", Deployment("sqlite", 2, 1))
+    server.folder.mkdir()
+    server.write_config()
+    return server
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files" / "deeper"
+    folder.mkdir(parents=True)
+    for item in ct_series(3, rows=8, columns=8):
+        (folder / f"{item.instance}.dcm").write_bytes(item.part10())
+    (folder / "letter.txt").write_text("Dear colleague")
+    (folder / "DICOMDIR").write_bytes(b"x")
+    return folder.parent
+
+
+def summary(done: "subprocess.CompletedProcess[str]") -> dict[str, object]:
+    found = json.loads(done.stdout)
+    names = ("files", "stored", "duplicates", "superseded", "refused", "skipped")
+    return {name: found[name] for name in names if found[name]}
+
+
+def test_import_check_audit(archive: ArchiveServer, files: Path) -> None:
+    skipped = {"dicomdir": 1, "not-dicom": 1}
+    done = archive.pacs("import", "--json", str(files))
+    assert done.returncode == 0, done.stderr
+    assert summary(done) == {"files": 3, "stored": 3, "skipped": skipped}
+    assert summary(archive.pacs("import", "--json", str(files))) == {
+        "files": 3, "duplicates": 3, "skipped": skipped,
+    }  # fmt: skip
+    assert "3 here already, 1 not DICOM, 1 DICOMDIR" in archive.pacs("import", str(files)).stdout
+
+    rows = [json.loads(line) for line in archive.pacs("audit", "--json").stdout.splitlines()]
+    stored = [row for row in rows if row["detail"].startswith("stored ")]
+    assert len(stored) == 3
+    assert {row["channel"] for row in stored} == {"cli"}
+    narrowed = archive.pacs("audit", "--study", stored[0]["study_uid"], "--since", "1h", "--limit", "2")
+    assert narrowed.stdout.count(stored[0]["study_uid"]) == 2, narrowed.stdout
+    assert archive.pacs("audit", "--study", "1.2.3", "--actor", "nobody").stdout == "nothing recorded\n"
+
+    assert archive.pacs("check").stdout == "index and store agree\n"
+    assert archive.check() == {"clean": True, "rebuilt": None, "counts": {}, "findings": []}
+    assert "made anew from 3 stored objects" in archive.pacs("check", "--rebuild", "--fast").stdout
+
+
+def test_what_was_refused_is_listed_and_named(archive: ArchiveServer, files: Path) -> None:
+    (files / "cut.dcm").write_bytes(next(files.rglob("*.dcm")).read_bytes()[:-10])
+    done = archive.pacs("import", str(files), str(files / "deeper" / "letter.txt"))
+    assert done.returncode == 1
+    assert "3 stored, 2 refused" in done.stdout
+    assert re.search(r"truncated +.* cut\.dcm|truncated +.*/cut\.dcm", done.stderr)
+    assert re.search(r"not-dicom +.*/letter\.txt", done.stderr)
+
+
+def test_a_difference_is_exit_code_1(archive: ArchiveServer, files: Path) -> None:
+    archive.pacs("import", str(files))
+    next(path for path in archive.data.rglob("*.dcm")).unlink()
+    done = archive.pacs("check")
+    assert done.returncode == 1
+    assert "missing-file" in done.stdout
+    assert "index and store differ: 1 missing-file" in done.stdout
+    told = archive.pacs("check", "--json", "--fast")
+    assert told.returncode == 1
+    assert json.loads(told.stdout)["counts"] == {"missing-file": 1}
+
+
+def test_a_data_folder_that_cannot_be_is_exit_code_3(archive: ArchiveServer, files: Path) -> None:
+    archive.data.write_text("a file in the way")
+    done = archive.pacs("import", str(files))
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_in_use_is_exit_code_3_and_nothing_is_started(archive: ArchiveServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = archive.pacs("serve", "web", "--http", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 3
+    assert "is in use" in done.stderr
+    assert "--http HOST:PORT" in done.stderr
+    assert not archive.data.exists()
+
+
+@pytest.fixture
+def worker(archive: ArchiveServer) -> "Iterator[subprocess.Popen[str]]":
+    process = subprocess.Popen(
+        [*archive.command("serve"), "worker", "dimse", "--dimse", "127.0.0.1:0"],
+        cwd=archive.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+    process.stdout.close()
+
+
+def test_roles_can_be_named_and_come_back(worker: "subprocess.Popen[str]", archive: ArchiveServer) -> None:
+    assert worker.stdout is not None
+    printed = ""
+    while "stop " not in printed:
+        line = worker.stdout.readline()
+        assert line, printed
+        printed += line
+    assert "DICOMweb" not in printed
+    port = int(re.search(r"DIMSE +HILUM at 127\.0\.0\.1:(\d+)", printed)[1])  # type: ignore[index]
+    archive.dimse_port = port
+    assert archive.echo()
+    children = psutil.Process(worker.pid).children()
+    assert len(children) == 3, "two DIMSE processes and a worker"
+    assert all(child.cmdline()[0] == sys.executable for child in children)
+    assert not any(str(archive.data) in child.cmdline() for child in children)
+    for child in children:
+        child.kill()
+    deadline = time.monotonic() + 20
+    while not archive.echo():
+        assert time.monotonic() < deadline
+    assert {child.pid for child in psutil.Process(worker.pid).children()}.isdisjoint(c.pid for c in children)
+    worker.terminate()
+    assert worker.wait(20) == 0
