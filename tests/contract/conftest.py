@@ -11,6 +11,7 @@ from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Receipt
 from pacs.runtime import Archive, open_archive
 
+NOTHING_SAID = Expected()
 ME: Actor = system("test")
 Opener = Callable[..., Archive]
 
@@ -41,7 +42,7 @@ def archive(opened: Opener) -> Archive:
     return opened()
 
 
-def put(archive: Archive, data: bytes, expected: Expected = Expected(), *, received_ns: int = 0) -> Receipt:
+def put(archive: Archive, data: bytes, expected: Expected = NOTHING_SAID, *, received_ns: int = 0) -> Receipt:
     """Through the one way in; `received_ns` sets the clock of this arrival."""
     with archive.ingest.spool(ME) as spooled:
         spooled.write(data)

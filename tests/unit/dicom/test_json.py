@@ -152,7 +152,7 @@ def test_pixel_representation_decides_in_implicit_vr() -> None:
             b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf",
             {"Alphabetic": "Hong^Gildong", "Ideographic": "洪^吉洞", "Phonetic": "홍^길동"},
         ),
-        ("no such set", "Doe^J".encode(), {"Alphabetic": "Doe^J"}),
+        ("no such set", b"Doe^J", {"Alphabetic": "Doe^J"}),
         ("ISO_IR 192", b"D\xf6e", {"Alphabetic": "D\ufffde"}),
     ],
 )
@@ -176,9 +176,7 @@ def test_backslash_byte_inside_a_japanese_letter_does_not_split() -> None:
     assert raw.decode("gb18030") == text
     data = (
         b"\x08\x00\x05\x00CS\x0e\x00ISO 2022 IR 13"
-        + b"\x08\x00\x30\x10LO"
-        + bytes([len(text.encode("shift_jis")), 0])
-        + text.encode("shift_jis")
+        b"\x08\x00\x30\x10LO" + bytes([len(text.encode("shift_jis")), 0]) + text.encode("shift_jis")
     )
     assert document(memoryview(data), uids.EXPLICIT_LE)["00081030"]["Value"] == [text]
 

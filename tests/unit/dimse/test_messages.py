@@ -1,7 +1,9 @@
 """Messages in any cut, and what is answered when something goes wrong."""
 
+from collections.abc import Iterator
+
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimse import command
@@ -13,7 +15,7 @@ from pacs.dicom.level import Level
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Forbidden, Unavailable
 from pacs.query.model import Match
-from tests.unit.dimse.fakes import CT, FIND, VERIFICATION, bare, service, store_rq, value, wrap
+from tests.unit.dimse.fakes import CT, FIND, VERIFICATION, Running, bare, service, store_rq, value, wrap
 
 PREFIX = part10_prefix(
     sop_class=CT,
@@ -24,9 +26,18 @@ PREFIX = part10_prefix(
 )
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Running]:
+    """One service for every example."""
+    with service() as running:
+        yield running
+
+
 @given(st.binary(max_size=3000), st.lists(st.tuples(st.integers(0, 900), st.booleans()), max_size=12))
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_data_set_arrives_as_it_was_sent(data: bytes, cuts: list[tuple[int, bool]]) -> None:
+@settings(deadline=None, max_examples=40)
+def test_a_data_set_arrives_as_it_was_sent(
+    shared: Running, data: bytes, cuts: list[tuple[int, bool]]
+) -> None:
     """Any fragments, any number of them in one PDU, the command's own among them."""
     raw = command.encode(store_rq())
     values = [bare(3, raw[:10], is_command=True), bare(3, raw[10:], is_command=True, is_last=True)]
@@ -44,19 +55,12 @@ def test_a_data_set_arrives_as_it_was_sent(data: bytes, cuts: list[tuple[int, bo
             pdus[-1] += one
         else:
             pdus.append(one)
-    with SHARED.peer() as peer:
+    with shared.peer() as peer:
         peer.associate()
-        SHARED.archive.kept.clear()
+        shared.archive.kept.clear()
         peer.send(b"".join(wrap(one) for one in pdus))
         assert peer.message()[0].status == 0
-        assert SHARED.archive.kept == [PREFIX + data]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _shared():  # type: ignore[no-untyped-def] # noqa: ANN202 - a generator
-    global SHARED
-    with service() as SHARED:
-        yield
+        assert shared.archive.kept == [PREFIX + data]
 
 
 def test_requests_sent_ahead_are_answered_in_order() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimse import pdu
-from dimse.errors import ProtocolError
+from dimse.errors import AbortReason, ProtocolError
 from dimse.pdu import Kind, PduBuffer
 
 MAX = 4096
@@ -139,7 +139,7 @@ def test_the_buffer_stays_small() -> None:
         (pdu.release_rq(), "05000000000400000000"),
         (pdu.release_rp(), "06000000000400000000"),
         (pdu.abort(), "07000000000400000000"),
-        (pdu.abort(pdu.AbortReason.UNEXPECTED_PDU), "07000000000400000202"),
+        (pdu.abort(AbortReason.UNEXPECTED_PDU), "07000000000400000202"),
     ],
 )
 def test_fixed_pdus(made: bytes, expected: str) -> None:

@@ -1,0 +1,60 @@
+"""What several resources share in the form of their answers."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from dicomweb import media, multipart, problems
+from dicomweb.calls import Call
+from dicomweb.media import DICOM_JSON, JSON, Offer
+
+JSON_OFFERS = (Offer(DICOM_JSON), Offer(JSON))
+
+
+def json_type(call: Call) -> str:
+    """The media type of a DICOM JSON answer, without a charset: clients compare the whole header.
+
+    Raises NotAcceptable for a client that takes only XML, say."""
+    return media.choose(call.accepted, JSON_OFFERS).type
+
+
+def dicom_json(
+    value: Any, media_type: str, status: int = problems.OK, warnings: Iterable[str] = ()
+) -> Response:
+    response = Response(orjson.dumps(value), status, media_type=media_type)
+    response.headers["Cache-Control"] = "no-store"
+    for text in warnings:
+        warn(response, text)
+    return response
+
+
+def warn(response: Response, text: str) -> None:
+    """PS3.18 8.3.4 and 10.6.3: `Warning: 299 {service}: text`."""
+    plain = text.encode("ascii", "replace").decode().replace('"', "'").replace("\r", " ").replace("\n", " ")
+    response.headers.append("Warning", f'299 hilum: "{plain}"')
+
+
+def etag(*identity: str) -> str:
+    """Strong: among `identity` there is a digest of the content."""
+    return f'"{multipart.boundary_of(*identity)}"'
+
+
+def not_modified(call: Call, tag: str) -> Response | None:
+    """304 when the client already has this very representation (RFC 9110 13.1.2)."""
+    asked = [one.strip().removeprefix("W/") for one in call.header("if-none-match").split(",")]
+    if tag in asked or "*" in asked:
+        return Response(status_code=problems.NOT_MODIFIED, headers={"ETag": tag})
+    return None
+
+
+def range_asked(call: Call, tag: str = "") -> str:
+    """The Range header, unless If-Range says that the client holds something else (RFC 9110 13.1.5)."""
+    condition = call.header("if-range")
+    return "" if condition and condition != tag else call.header("range")
+
+
+def multipart_type(kind: str, boundary: str) -> str:
+    """The outer Content-Type. The boundary is hexadecimal, which needs no quotes."""
+    return f'{media.MULTIPART}; type="{kind}"; boundary={boundary}'

@@ -1,0 +1,64 @@
+"""One request as a handler sees it: who asks, where from, and for what."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from dicomweb import media
+from dicomweb.urls import Outside
+from pacs.auth.actor import Actor
+from pacs.dicom import uids
+from pacs.dicom.uids import InstanceKey
+from pacs.errors import Invalid
+from pacs.retrieve.selection import Wanted
+from pacs.runtime import Archive
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    archive: Archive
+    actor: Actor
+    outside: Outside
+    request: Request
+
+    @property
+    def accepted(self) -> tuple[media.Range, ...]:
+        """The query parameter wins over the header (PS3.18 8.3.3.1)."""
+        by_query = media.accept_parameter(self.request.url.query)
+        by_header = ",".join(self.request.headers.getlist("accept"))
+        return media.parse_accept(by_header if by_query is None else by_query)
+
+    @property
+    def only_head(self) -> bool:
+        return self.request.method == "HEAD"
+
+    def header(self, name: str) -> str:
+        return self.request.headers.get(name, "")
+
+    def part(self, name: str) -> str:
+        """A piece of the path, empty when the route has none of that name."""
+        return str(self.request.path_params.get(name, ""))
+
+    def uid(self, name: str) -> str:
+        """A UID of the path; raises Invalid for what is none."""
+        uid = self.part(name)
+        if uid and not uids.is_valid(uid):
+            raise Invalid(f"the {name} in the address is not a UID")
+        return uid
+
+    @property
+    def key(self) -> InstanceKey:
+        return InstanceKey(self.uid("study"), self.uid("series"), self.uid("instance"))
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the path names: a study, one of its series, or one of that series' instances."""
+        return Wanted(
+            studies=_one(self.uid("study")),
+            series=_one(self.uid("series")),
+            instances=_one(self.uid("instance")),
+        )
+
+
+def _one(uid: str) -> tuple[str, ...]:
+    return (uid,) if uid else ()

@@ -1,0 +1,91 @@
+"""What is not DICOMweb: health, the server's facts, the study list of the page, and the page itself."""
+
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+from typing import Final
+
+import orjson
+from starlette.responses import Response
+
+from dicomweb import answers, qido
+from dicomweb.calls import Call
+from dicomweb.media import JSON
+from pacs.dicom.attributes import tag_of
+from pacs.dicom.level import Level
+from pacs.errors import Invalid
+from pacs.query import parse
+
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_UI: Final = resources.files("dicomweb") / "ui"
+_INDEX: Final = "index.html"
+
+FILES: Final[dict[str, str]] = {"/": _INDEX} | {
+    f"/ui/{file.name}": file.name
+    for file in sorted(_UI.iterdir(), key=lambda file: file.name)
+    if file.name != _INDEX and "." + file.name.rpartition(".")[2] in _TYPES
+}
+
+_PAGE: Final = 50
+_LARGEST_PAGE: Final = 500
+_SHOWN: Final = ("StudyDescription", "ModalitiesInStudy")
+
+
+def healthz(_: Call) -> Response:
+    return _json({"status": "ok"})
+
+
+def readyz(call: Call) -> Response:
+    """Raises Unavailable when index or store cannot be used."""
+    call.archive.ready()
+    return _json({"status": "ready"})
+
+
+def facts(call: Call) -> Response:
+    return _json(call.archive.facts(call.actor))
+
+
+def studies(call: Call) -> Response:
+    """`q` is free text; the answer holds studies as DICOM JSON and whether there are more."""
+    asked = call.request.query_params
+    limit = min(_number(asked.get("limit", str(_PAGE))), _LARGEST_PAGE)
+    query = parse.from_keys(
+        Level.STUDY,
+        (),
+        returned=[(tag_of(keyword),) for keyword in _SHOWN],
+        defaults=True,
+        offset=_number(asked.get("offset", "0")),
+        limit=limit,
+    )
+    page = call.archive.search.page(call.actor, parse.free_text(query, asked.get("q", "")))
+    aet = call.archive.config.dimse.aet
+    found = [qido.described(match, call.outside, aet) for match in page.matches]
+    return _json({"studies": found, "more": page.more})
+
+
+def static(name: str) -> Callable[[Call], Response]:
+    """A file of the page, read once."""
+    content = (_UI / name).read_bytes()
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    media_type = _TYPES["." + name.rpartition(".")[2]]
+
+    def answer(call: Call) -> Response:
+        unchanged = answers.not_modified(call, tag)
+        return unchanged or Response(content, headers={"ETag": tag, "Content-Type": media_type})
+
+    return answer
+
+
+def _json(value: object) -> Response:
+    return Response(orjson.dumps(value), media_type=JSON, headers={"Cache-Control": "no-store"})
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Invalid("offset and limit are whole numbers from 0")
+    return int(text)

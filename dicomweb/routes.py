@@ -1,0 +1,63 @@
+"""Every address this edge answers: one table (PS3.18 10.1 and 8.2)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from starlette.responses import Response
+
+from dicomweb import bulkdata, frames, metadata, pages, qido, stow, wado
+from dicomweb.calls import Call
+from dicomweb.urls import PREFIX
+
+_STUDIES = f"{PREFIX}/studies"
+_STUDY = f"{_STUDIES}/{{study}}"
+_SERIES = f"{_STUDY}/series/{{series}}"
+_INSTANCE = f"{_SERIES}/instances/{{instance}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """Answered by a synchronous function, in a thread. HEAD is answered likewise, without the body."""
+
+    path: str
+    answer: Callable[[Call], Response]
+    method: ClassVar[str] = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Answered by a coroutine, which reads the body as it comes."""
+
+    path: str
+    receive: Callable[[Call], Awaitable[Response]]
+    method: ClassVar[str] = "POST"
+
+
+ROUTES: tuple[Get | Post, ...] = (
+    # Search (PS3.18 10.6)
+    Get(_STUDIES, qido.studies),
+    Get(f"{PREFIX}/series", qido.series),
+    Get(f"{PREFIX}/instances", qido.instances),
+    Get(f"{_STUDY}/series", qido.series),
+    Get(f"{_STUDY}/instances", qido.instances),
+    Get(f"{_SERIES}/instances", qido.instances),
+    # Store (PS3.18 10.5)
+    Post(_STUDIES, stow.store),
+    Post(_STUDY, stow.store),
+    # Retrieve (PS3.18 10.4)
+    Get(_STUDY, wado.retrieve),
+    Get(_SERIES, wado.retrieve),
+    Get(_INSTANCE, wado.retrieve),
+    Get(f"{_STUDY}/metadata", metadata.retrieve),
+    Get(f"{_SERIES}/metadata", metadata.retrieve),
+    Get(f"{_INSTANCE}/metadata", metadata.retrieve),
+    Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve),
+    Get(f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata.retrieve),
+    # Operations and the page
+    Get("/healthz", pages.healthz),
+    Get("/readyz", pages.readyz),
+    Get("/api/facts", pages.facts),
+    Get("/api/studies", pages.studies),
+    *(Get(path, pages.static(name)) for path, name in pages.FILES.items()),
+)

@@ -1,0 +1,64 @@
+"""The web role: serve the application on a socket that already listens, until told to stop."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Generator
+
+import uvicorn
+
+from dicomweb.app import make_app
+from pacs import log
+from pacs.runtime import Archive
+
+_log = log.get(__name__)
+
+_KEEP_ALIVE_SECONDS = 65  # longer than the 60 s after which common proxies let go
+_GRACE_SECONDS = 10
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the role's process, not to the server in it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def serve(archive: Archive, sock: socket.socket, stop_event: threading.Event) -> None:
+    """Returns when the answers under way have ended, at the latest after a grace time."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server = _Server(
+        uvicorn.Config(
+            make_app(archive),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+    ended = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(server, stop_event, ended), name="web-stop", daemon=True)
+    watcher.start()
+    host, port = sock.getsockname()[:2]
+    _log.info("listening host=%s port=%d", host, port)
+    try:
+        server.run(sockets=[sock])
+    finally:
+        ended.set()
+        watcher.join()
+    _log.info("stopped")
+
+
+def _watch(server: uvicorn.Server, stop_event: threading.Event, ended: threading.Event) -> None:
+    while not ended.is_set():
+        if stop_event.wait(0.1):
+            server.should_exit = True
+            return

@@ -1,0 +1,110 @@
+"""Answers too large for memory: a synchronous iterator of bytes, pulled by threads, sent by the loop.
+
+One batch at a time is in memory. Files and cursors behind the iterator are closed when the answer
+ends, however it ends.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from dicomweb import problems
+
+BATCH = 1 << 20
+
+
+class Source:
+    """The bytes of an answer and what must be closed after them."""
+
+    def __init__(self, pieces: Iterator[bytes], held: ExitStack | None = None) -> None:
+        self._pieces = pieces
+        self._held = held or ExitStack()
+        self._lock = threading.Lock()
+        self._first: list[bytes] = []
+        self._ended = False
+
+    def begin(self) -> None:
+        """Take the first batch now, in the handler's own thread: small answers need no other, and
+        what fails at once still has a status to fail with."""
+        try:
+            self._first = self._pull()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def whole(self) -> int | None:
+        """The length, when the first batch is all there is."""
+        return sum(map(len, self._first)) if self._ended else None
+
+    async def batches(self, send: Send) -> None:
+        batch, self._first = self._first, []
+        while True:
+            for piece in batch:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if self._ended:
+                return
+            batch = await run_in_threadpool(self._pull)
+
+    def _pull(self) -> list[bytes]:
+        batch: list[bytes] = []
+        size = 0
+        with self._lock:
+            while size < BATCH and not self._ended:
+                piece = next(self._pieces, None)
+                self._ended = piece is None
+                if piece:
+                    batch.append(piece)
+                    size += len(piece)
+        return batch
+
+    def close(self) -> None:
+        with self._lock:  # a cancelled request can leave its thread at work for one more batch
+            close = getattr(self._pieces, "close", None)
+            if close is not None:
+                close()
+            self._held.close()
+
+
+class Streamed(StreamingResponse):
+    """`length` None is sent chunked, unless the answer turns out to be small."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        media_type: str,
+        length: int | None = None,
+        status: int = problems.OK,
+        headers: Mapping[str, str] | None = None,
+        only_head: bool = False,
+    ) -> None:
+        super().__init__((), status, headers)
+        self._source = source
+        self._only_head = only_head
+        if not only_head:
+            source.begin()
+        length = source.whole if length is None else length
+        self.headers["Content-Type"] = media_type  # set here, as starlette would add a charset to text
+        if length is not None:
+            self.headers["Content-Length"] = str(length)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._source.close()
+
+    async def stream_response(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            if not self._only_head:
+                await self._source.batches(send)
+        except Exception as error:  # noqa: BLE001 - logged; returning without an end cuts the connection
+            problems.cut_short(error)
+            return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

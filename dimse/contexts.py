@@ -1,0 +1,164 @@
+"""Presentation contexts: what we offer and how a proposal is answered (PS3.8 9.3.2.2, PS3.7 D.3.3.4)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from pydicom._uid_dict import UID_dictionary
+from pynetdicom import sop_class
+
+from dimse.associate import Answered, AssociateAccept, AssociateRequest, Proposed, Role
+from dimse.command import Operation
+from pacs.dicom import uids
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+MAX_CONTEXTS: Final = 128  # odd IDs from 1 to 255 (PS3.8 9.3.2.2)
+
+
+class Root(Enum):
+    """Where an information model begins (PS3.4 C.6)."""
+
+    PATIENT = "patient"
+    STUDY = "study"
+
+
+def _root(operation: str) -> dict[str, Root]:
+    table: Mapping[str, str] = sop_class._QR_CLASSES  # noqa: SLF001 - its table of the standard, PS3.4 C.6
+    return {
+        table[f"PatientRootQueryRetrieveInformationModel{operation}"]: Root.PATIENT,
+        table[f"StudyRootQueryRetrieveInformationModel{operation}"]: Root.STUDY,
+    }
+
+
+MODELS: Final[Mapping[Operation, Mapping[str, Root]]] = MappingProxyType(
+    {
+        Operation.C_FIND: _root("Find"),
+        Operation.C_MOVE: _root("Move"),
+        Operation.C_GET: _root("Get"),
+    }
+)
+_MODEL_OF: Final = {uid: operation for operation, models in MODELS.items() for uid in models}
+
+
+def _retired_storage() -> Iterable[str]:
+    """Composite storage classes of earlier editions: old archives are full of them (PS3.6 A)."""
+    for uid, (name, kind, _, retired, _) in UID_dictionary.items():
+        in_storage_arc = uid.startswith(("1.2.840.10008.5.1.4.1.1.", "1.2.840.10008.5.1.1."))
+        if (
+            kind == "SOP Class"
+            and retired
+            and in_storage_arc
+            and "Storage" in name
+            and "Stored Print" not in name
+        ):
+            yield uid
+
+
+STORAGE: Final = frozenset(sop_class._STORAGE_CLASSES.values()) | frozenset(_retired_storage())  # noqa: SLF001
+
+_KNOWN_CLASSES: Final = frozenset(u for u, entry in UID_dictionary.items() if entry[1].endswith("SOP Class"))
+
+# Not encodings of a data set on an association: MIME and XML wrappings, real-time video streams.
+_NOT_FOR_STORAGE: Final = ("1.2.840.10008.1.2.6.", "1.2.840.10008.1.2.7.")
+TRANSFER_SYNTAXES: Final = frozenset(
+    uid
+    for uid, entry in UID_dictionary.items()
+    if entry[1] == "Transfer Syntax" and not uid.startswith(_NOT_FOR_STORAGE)
+)
+QUERY_SYNTAXES: Final = frozenset({uids.EXPLICIT_LE, uids.IMPLICIT_LE, uids.EXPLICIT_BE})
+_YIELD_TO_EXPLICIT: Final = frozenset({uids.IMPLICIT_LE, uids.EXPLICIT_BE})
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context. `requestor_scp`: its requestor may be asked to store, which
+    is how C-GET delivers (PS3.4 C.4.3.3)."""
+
+    id: int
+    abstract_syntax: str
+    transfer_syntax: str
+    requestor_scp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    accepted: Mapping[int, Context]
+    answers: tuple[Answered, ...]
+    roles: tuple[Role, ...]
+
+
+def negotiate(request: AssociateRequest, *, unknown_sop_classes: bool) -> Negotiated:
+    """Answer every proposed context; roles are granted for storage classes as proposed."""
+    proposed_roles = {role.sop_class: role for role in request.roles}
+    accepted: dict[int, Context] = {}
+    answers: list[Answered] = []
+    for proposed in request.contexts:
+        answer = _answer(proposed, unknown_sop_classes=unknown_sop_classes)
+        answers.append(answer)
+        if answer.result == 0:
+            role = proposed_roles.get(proposed.abstract_syntax)
+            scp = (
+                role is not None and role.scp and operation_of(proposed.abstract_syntax) is Operation.C_STORE
+            )
+            accepted[answer.id] = Context(answer.id, proposed.abstract_syntax, answer.transfer_syntax, scp)
+    return Negotiated(MappingProxyType(accepted), tuple(answers), _granted(proposed_roles, accepted.values()))
+
+
+def granted(request: AssociateRequest, accept: AssociateAccept) -> Mapping[int, Context]:
+    """The contexts that the acceptor of our own request agreed to."""
+    proposed = {c.id: c for c in request.contexts}
+    return MappingProxyType(
+        {
+            a.id: Context(a.id, proposed[a.id].abstract_syntax, a.transfer_syntax)
+            for a in accept.contexts
+            if a.result == 0 and a.id in proposed and a.transfer_syntax in proposed[a.id].transfer_syntaxes
+        }
+    )
+
+
+def operation_of(abstract_syntax: str) -> Operation:
+    """The DIMSE operation a class is for; a class that is none of ours is taken for a storage class."""
+    if abstract_syntax == VERIFICATION:
+        return Operation.C_ECHO
+    return _MODEL_OF.get(abstract_syntax, Operation.C_STORE)
+
+
+def is_supported(abstract_syntax: str, *, unknown_sop_classes: bool) -> bool:
+    if abstract_syntax in STORAGE or operation_of(abstract_syntax) is not Operation.C_STORE:
+        return True
+    return unknown_sop_classes and abstract_syntax not in _KNOWN_CLASSES and uids.is_valid(abstract_syntax)
+
+
+def _answer(proposed: Proposed, *, unknown_sop_classes: bool) -> Answered:
+    """Result codes of PS3.8 Table 9-18. The transfer syntax of a refusal means nothing."""
+    if not is_supported(proposed.abstract_syntax, unknown_sop_classes=unknown_sop_classes):
+        return Answered(proposed.id, 3, uids.IMPLICIT_LE)
+    storing = operation_of(proposed.abstract_syntax) is Operation.C_STORE
+    known = TRANSFER_SYNTAXES if storing else QUERY_SYNTAXES
+    chosen = _preferred(tuple(t for t in proposed.transfer_syntaxes if t in known))
+    if chosen is None:
+        return Answered(proposed.id, 4, uids.IMPLICIT_LE)
+    return Answered(proposed.id, 0, chosen)
+
+
+def _preferred(known: tuple[str, ...]) -> str | None:
+    """The requestor's first choice, except that Explicit VR Little Endian goes before the native
+    syntaxes that lose the VRs of private elements or are retired. Compression is the sender's
+    decision: preferring it could make a modality compress lossily for us."""
+    if not known:
+        return None
+    if known[0] in _YIELD_TO_EXPLICIT and uids.EXPLICIT_LE in known:
+        return uids.EXPLICIT_LE
+    return known[0]
+
+
+def _granted(proposed: Mapping[str, Role], accepted: Iterable[Context]) -> tuple[Role, ...]:
+    """Replies to role selection; a role that was not proposed is never granted (PS3.7 D.3.3.4.2)."""
+    classes = {c.abstract_syntax for c in accepted}
+    return tuple(
+        Role(role.sop_class, role.scu, role.scp and operation_of(role.sop_class) is Operation.C_STORE)
+        for role in proposed.values()
+        if role.sop_class in classes
+    )

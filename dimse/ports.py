@@ -1,0 +1,67 @@
+"""What the handlers need of the archive; `pacs.runtime.Archive` is one."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from pacs.auth.actor import Actor
+from pacs.config import Config
+from pacs.ingest.examine import Expected
+from pacs.ingest.receipt import Receipt
+from pacs.query.model import Match, Query
+from pacs.retrieve.selection import StoredObject, Wanted
+
+
+class Spooled(Protocol):
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+
+class Ingest(Protocol):
+    def spool(self, actor: Actor) -> AbstractContextManager[Any]: ...
+
+    def accept(self, actor: Actor, spooled: Any, expected: Expected) -> Receipt: ...
+
+
+class Search(Protocol):
+    def stream(self, actor: Actor, query: Query) -> Iterator[Match]: ...
+
+
+class ByteSource(Protocol):
+    def chunks(self, offset: int = 0) -> Iterator[bytes]: ...
+
+
+class Chosen(Protocol):
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def contexts(self) -> tuple[tuple[str, str], ...]: ...
+
+    def __iter__(self) -> Iterator[StoredObject]: ...
+
+
+class Retrieve(Protocol):
+    def choose(self, actor: Actor, wanted: Wanted) -> Chosen: ...
+
+    def open(self, stored: StoredObject) -> AbstractContextManager[ByteSource]: ...
+
+
+class Door(Protocol):
+    def station(self, calling_aet: str, address: str) -> Actor | None: ...
+
+
+class Archive(Protocol):
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def ingest(self) -> Ingest: ...
+
+    @property
+    def search(self) -> Search: ...
+
+    @property
+    def retrieve(self) -> Retrieve: ...
+
+    @property
+    def door(self) -> Door: ...

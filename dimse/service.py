@@ -1,0 +1,160 @@
+"""The DIMSE role: accepts connections on a listening socket, one thread an association."""
+
+import contextlib
+import socket
+import threading
+from typing import Final
+
+from dimse import acceptor, session
+from dimse.acceptor import Terms
+from dimse.associate import AssociateReject, AssociateRequest
+from dimse.errors import AssociationEnded, ProtocolError
+from dimse.ports import Archive
+from dimse.upper_layer import Association
+from pacs import clock, log
+from pacs.auth.actor import Actor
+
+_STOP_POLL: Final = 0.25
+_GRACE: Final = 5.0  # seconds that running associations get to finish when the role is told to stop
+_LAST_GRACE: Final = 1.0
+_UNDECIDED: Final = 64  # connections beyond the association limit that may still be told so
+_SHORTAGE_PAUSE: Final = 0.1
+_log = log.get(__name__)
+
+
+def serve(archive: Archive, sock: socket.socket, stop: threading.Event) -> None:
+    """Accept until `stop` is set, then let running associations finish for a few seconds.
+
+    `sock` listens already and may be shared with other processes."""
+    house = _House(archive)
+    sock.settimeout(_STOP_POLL)
+    while not stop.is_set():
+        try:
+            connection, address = sock.accept()
+        except TimeoutError:
+            continue
+        except OSError as error:
+            # Out of descriptors, or the caller has gone again: neither ends the service.
+            _log.warning("connection not accepted reason=%s", error.strerror)
+            stop.wait(_SHORTAGE_PAUSE)
+            continue
+        house.admit(connection, str(address[0]))
+    house.close()
+
+
+class _House:
+    """The associations of this process."""
+
+    def __init__(self, archive: Archive) -> None:
+        config = archive.config.dimse
+        self._archive = archive
+        self._config = config
+        self._terms = Terms(
+            config.max_pdu, config.acse_timeout, config.idle_timeout, config.unknown_sop_classes
+        )
+        self._lock = threading.Lock()
+        self._threads: dict[threading.Thread, socket.socket] = {}
+        self._open: set[Association] = set()
+        self._promised = 0
+
+    def admit(self, connection: socket.socket, address: str) -> None:
+        with self._lock:
+            if len(self._threads) >= self._config.max_associations + _UNDECIDED:
+                connection.close()
+                return
+            thread = threading.Thread(
+                target=self._live, args=(connection, address), name=f"dimse-{address}", daemon=True
+            )
+            self._threads[thread] = connection
+        try:
+            thread.start()
+        except RuntimeError:
+            _log.error("no thread for a connection from=%s", address)
+            connection.close()
+            with self._lock:
+                del self._threads[thread]
+
+    def close(self) -> None:
+        self._join(_GRACE)
+        with self._lock:
+            late, connections = list(self._open), list(self._threads.values())
+        for association in late:
+            association.cut()
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._join(_LAST_GRACE)
+
+    def _join(self, seconds: float) -> None:
+        deadline = clock.monotonic() + seconds
+        with self._lock:
+            running = list(self._threads)
+        for thread in running:
+            thread.join(max(deadline - clock.monotonic(), 0))
+
+    def _live(self, connection: socket.socket, address: str) -> None:
+        visit = _Visit(self, address)
+        try:
+            association = acceptor.accept(connection, address, self._terms, visit.judge)
+            if association is not None and visit.actor is not None:
+                self._serve(visit.actor, association)
+        finally:
+            visit.leave()
+            connection.close()
+            with self._lock:
+                del self._threads[threading.current_thread()]
+
+    def _serve(self, actor: Actor, association: Association) -> None:
+        with self._lock:
+            self._open.add(association)
+        parties = association.parties
+        _log.info("associated calling=%s from=%s", parties.calling_aet, parties.address)
+        try:
+            session.run(self._archive, actor, association)
+        except ProtocolError as error:
+            _log.warning("aborted calling=%s reason=%s", parties.calling_aet, error)
+            association.abort(error.reason)
+        except AssociationEnded as error:
+            _log.info("ended calling=%s reason=%s", parties.calling_aet, error)
+            association.abort()
+        finally:
+            with self._lock:
+                self._open.discard(association)
+
+    def take_place(self) -> bool:
+        with self._lock:
+            free = self._promised < self._config.max_associations
+            self._promised += free
+            return free
+
+    def give_place(self) -> None:
+        with self._lock:
+            self._promised -= 1
+
+    @property
+    def archive(self) -> Archive:
+        return self._archive
+
+
+class _Visit:
+    """One caller at the door."""
+
+    def __init__(self, house: _House, address: str) -> None:
+        self._house = house
+        self._address = address
+        self._has_place = False
+        self.actor: Actor | None = None
+
+    def judge(self, request: AssociateRequest) -> AssociateReject | None:
+        config = self._house.archive.config.dimse
+        if config.require_called_aet and request.called_aet != config.aet:
+            return acceptor.CALLED_AET_NOT_RECOGNIZED
+        self.actor = self._house.archive.door.station(request.calling_aet, self._address)
+        if self.actor is None:
+            return acceptor.CALLING_AET_NOT_RECOGNIZED
+        self._has_place = self._house.take_place()
+        return None if self._has_place else acceptor.LOCAL_LIMIT_EXCEEDED
+
+    def leave(self) -> None:
+        if self._has_place:
+            self._house.give_place()

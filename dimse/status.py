@@ -1,0 +1,109 @@
+"""The one file that knows DIMSE status codes (PS3.7 C, PS3.4 B.2.3, C.4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from dimse.command import Operation
+from pacs.errors import Conflict, Forbidden, Invalid, NotAcceptable, NotFound, PacsError, Unavailable
+from pacs.ingest.receipt import Receipt, Refused
+
+COMMENT_LENGTH: Final = 64  # Error Comment (0000,0902) has the VR LO
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    code: int
+    comment: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        return self.code in {0xFF00, 0xFF01}
+
+    @property
+    def is_warning(self) -> bool:
+        """PS3.7 C.1: warnings are 0001, 0107, 0116 and Bxxx."""
+        return self.code >> 12 == 0xB or self.code in {0x0001, 0x0107, 0x0116}
+
+    @property
+    def is_success(self) -> bool:
+        return self.code == 0
+
+
+SUCCESS: Final = Status(0x0000)
+CANCEL: Final = Status(0xFE00)
+PENDING: Final = Status(0xFF00)
+PENDING_UNSUPPORTED_KEYS: Final = Status(0xFF01)  # PS3.4 Table C.4-1
+
+PROCESSING_FAILURE: Final = Status(0x0110, "internal error; see the archive's log")
+INVALID_SOP_INSTANCE: Final = Status(0x0117, "Affected SOP Instance UID is not a UID")
+NOT_NEGOTIATED: Final = Status(0x0122, "SOP class differs from the presentation context")
+UNRECOGNIZED_OPERATION: Final = Status(0x0211, "operation not supported for this SOP class")
+MISTYPED_ARGUMENT: Final = Status(0x0212, "the request has no Message ID")
+
+SOME_FAILED: Final = Status(0xB000, "one or more sub-operations failed or warned")
+ALL_FAILED: Final = Status(0xA702, "no sub-operation succeeded")
+DESTINATION_UNKNOWN: Final = Status(0xA801, "move destination is not configured")
+
+# Our own, for sub-operations that never reached a peer; only counted, never sent.
+NO_CONTEXT: Final = Status(0xC301, "transfer syntax not accepted")
+NOT_SENT: Final = Status(0xC302, "no association with the destination")
+NOT_READ: Final = Status(0xC303, "stored object cannot be read")
+
+# Refused.rule to status (PS3.4 Table B.2-1). The low digits of A9xx and Cxxx are ours. 0111 (duplicate
+# SOP instance) is not among the statuses of C-STORE (PS3.7 9.1.1.1.9), so keep-first has one of ours.
+_REFUSED: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "expected-sop-class": 0xA900,
+        "expected-sop-instance": 0xA901,
+        "expected-study": 0xA902,
+        "empty": 0xC000,
+        "not-dicom": 0xC001,
+        "truncated": 0xC002,
+        "unreadable": 0xC003,
+        "missing-uid": 0xC004,
+        "invalid-uid": 0xC005,
+        "transfer-syntax": 0xC006,
+        "too-deep": 0xC007,
+        "too-large-inflated": 0xC008,
+        "keep-first": 0xC011,
+    }
+)
+CANNOT_UNDERSTAND: Final = 0xC000
+
+# PS3.4 Tables B.2-1, C.4-1, C.4-2 and C.4-3: out of resources differs by service.
+_UNAVAILABLE: Final[Mapping[int, int]] = MappingProxyType(
+    {Operation.C_STORE: 0xA700, Operation.C_FIND: 0xA700, Operation.C_MOVE: 0xA701, Operation.C_GET: 0xA701}
+)
+_KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
+    (Forbidden, 0x0124),
+    (Invalid, 0xC100),
+    (NotFound, 0xC101),
+    (Conflict, 0xC102),
+    (NotAcceptable, 0xC103),
+)
+
+
+def of_receipt(receipt: Receipt) -> Status:
+    if isinstance(receipt, Refused):
+        return Status(_REFUSED.get(receipt.rule, CANNOT_UNDERSTAND), receipt.reason)
+    return SUCCESS
+
+
+def of_error(operation: int, error: PacsError) -> Status:
+    if isinstance(error, Unavailable):
+        return Status(_UNAVAILABLE.get(operation, 0x0213), str(error))  # 0213: resource limitation
+    code = next((code for kind, code in _KINDS if isinstance(error, kind)), PROCESSING_FAILURE.code)
+    return Status(code, str(error))
+
+
+def mismatch(comment: str) -> Status:
+    """Identifier does not match SOP Class (PS3.4 Tables C.4-1 to C.4-3)."""
+    return Status(0xA900, comment)
+
+
+def comment(status: Status) -> str:
+    """The text as an LO value: its first 64 characters, without what would end or split it."""
+    clean = "".join(c if " " <= c <= "~" and c != "\\" else " " for c in status.comment)
+    return clean[:COMMENT_LENGTH].strip()

@@ -1,0 +1,113 @@
+"""The first page in a real browser."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+
+from tests.support.factory import ct_series
+from tests.support.web_client import Web
+
+pytestmark = pytest.mark.peer("chromium")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page on which anything said to the console is an error, and nothing outside is asked for."""
+    said: list[str] = []
+    asked: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        said.append(message.text)
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1440, "height": 860}, color_scheme="dark")
+        page.on("console", listen)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        yield page
+        browser.close()
+    assert said == []
+    assert all(url.startswith("http://127.0.0.1:") for url in asked), asked
+    assert not any(re.search("compressed|anonym", url, re.IGNORECASE) for url in asked if "q=" not in url)
+
+
+def test_studies_are_listed_searched_and_opened(filled: str, page: Page) -> None:
+    page.goto(filled)
+    rows = page.locator("tr.study")
+    total = len(Web(f"{filled}/dicom-web").search("/studies"))
+    expect(rows).to_have_count(total)
+    expect(page).to_have_title("Hilum · studies")
+    expect(page.locator("[data-fact=studies]")).to_have_text(str(total))
+    page.keyboard.press("/")
+    page.keyboard.type("compressedsamples ct1")
+    expect(rows).to_have_count(1)
+    expect(rows.locator(".name")).to_have_text("CompressedSamples, CT1")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_attribute("aria-expanded", "true")
+    expect(page.locator("tr.inside tbody tr")).to_have_count(1)
+    for link in page.locator("tr.study a, tr.inside a").all():
+        address = link.get_attribute("href")
+        assert address
+        assert httpx.get(f"{filled}/{address}", headers={"Accept": "text/html,*/*;q=0.8"}).status_code == 200
+    page.keyboard.press("Escape")
+    expect(page.locator("tr.inside")).to_have_count(0)
+    assert page.title() == "Hilum · studies"
+    assert page.url == f"{filled}/"
+
+
+def test_keys(filled: str, page: Page) -> None:
+    page.goto(filled)
+    rows = page.locator("tr.study")
+    expect(rows.nth(0)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("G")
+    expect(rows.last).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("?")
+    expect(page.locator("dialog")).to_be_visible()
+
+
+def test_more_studies_come_by_scrolling(empty: str, page: Page) -> None:
+    web = Web(f"{empty}/dicom-web")
+    assert web.store(item for _ in range(130) for item in ct_series(1, rows=4, columns=4)).status == 200
+    page.goto(empty)
+    rows = page.locator("tr.study")
+    expect(rows).to_have_count(60)
+    for count in (120, 130):
+        page.keyboard.press("G")
+        page.mouse.wheel(0, 20_000)
+        expect(rows).to_have_count(count)
+    assert len({row.get_attribute("data-uid") for row in rows.all()}) == 130
+    expect(page.locator("#more")).to_be_hidden()
+
+
+def test_an_empty_archive_says_how_to_fill_it(empty: str, page: Page, tmp_path: Path) -> None:
+    page.goto(empty)
+    expect(page.locator("#empty pre").first).to_contain_text("storescu -aec HILUM 127.0.0.1 11112")
+    expect(page.locator("#empty pre").last).to_contain_text(f"{empty}/dicom-web/studies")
+
+
+def test_markup_in_a_name_stays_text(empty: str, page: Page) -> None:
+    from tests.support.factory import Patient
+
+    assert Web(f"{empty}/dicom-web").store(ct_series(1, patient=Patient(name="<img src=x>^A"))).status == 200
+    page.goto(empty)
+    expect(page.locator("tr.study .name")).to_have_text("<img src=x>, A")

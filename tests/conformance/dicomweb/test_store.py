@@ -1,0 +1,157 @@
+"""STOW-RS as clients send it (PS3.18 10.5)."""
+
+import json
+import os
+
+import httpx
+import pytest
+
+from tests.support.dicom_object import DicomObject
+from tests.support.factory import ct_series, fresh_uid
+from tests.support.web_client import Web, value
+
+DICOM = "application/dicom"
+
+
+@pytest.fixture
+def items() -> tuple[DicomObject, ...]:
+    return ct_series(3)
+
+
+def body(*payloads: bytes, boundary: str = "b", lead: bytes = b"", end: bytes = b"\r\n") -> bytes:
+    parts = [
+        f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode() + p + b"\r\n" for p in payloads
+    ]
+    return lead + b"".join(parts) + f"--{boundary}--".encode() + end
+
+
+def post(url: str, content: bytes, content_type: str, path: str = "", **headers: str) -> httpx.Response:
+    return httpx.post(
+        f"{url}/dicom-web/studies{path}",
+        content=content,
+        headers={"Content-Type": content_type} | headers,
+        timeout=60,
+    )
+
+
+def kind(boundary: str = "b") -> str:
+    return f'multipart/related; type="application/dicom"; boundary={boundary}'
+
+
+def test_all_good(empty: str, items: tuple[DicomObject, ...]) -> None:
+    answer = post(empty, body(*(item.part10() for item in items)), kind())
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/dicom+json"
+    assert "00081198" not in answer.json()
+    stored = answer.json()["00081199"]["Value"]
+    assert [value(one, "00081155") for one in stored] == [item.instance for item in items]
+    for one in stored:
+        assert httpx.get(value(one, "00081190")).status_code == 200
+    assert value(answer.json(), "00081190") == f"{empty}/dicom-web/studies/{items[0].study}"
+
+
+def test_a_bad_one_does_not_stop_the_others(empty: str, items: tuple[DicomObject, ...]) -> None:
+    bad = [b"not DICOM at all", b"", items[1].part10()[:-50]]
+    answer = post(empty, body(items[0].part10(), *bad, items[2].part10()), kind())
+    assert answer.status_code == 202
+    assert len(answer.json()["00081199"]["Value"]) == 2
+    assert [value(one, "00081197") for one in answer.json()["00081198"]["Value"]] == [0xC000] * 3
+    assert "warning" in answer.headers
+
+
+def test_all_bad(empty: str) -> None:
+    answer = post(empty, body(b"x" * 500, os.urandom(500)), kind())
+    assert answer.status_code == 409
+    assert set(answer.json()) == {"00081198"}
+
+
+def test_again_is_the_same(empty: str, items: tuple[DicomObject, ...]) -> None:
+    for _ in range(2):
+        assert post(empty, items[0].part10(), DICOM).status_code == 200
+    assert value(Web(f"{empty}/dicom-web").search("/studies")[0], "00201208") == 1
+
+
+def test_another_study_than_the_address_names(empty: str, items: tuple[DicomObject, ...]) -> None:
+    stranger = ct_series(1)[0]
+    answer = post(empty, body(items[0].part10(), stranger.part10()), kind(), f"/{items[0].study}")
+    assert answer.status_code == 202
+    (failed,) = answer.json()["00081198"]["Value"]
+    assert (value(failed, "00081155"), value(failed, "00081197")) == (stranger.instance, 43265)
+    assert post(empty, b"", DICOM, "/1.2.x").status_code == 400
+    assert post(empty, stranger.part10(), DICOM, f"/{fresh_uid()}").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("content_type", "boundary"),
+    [
+        ('multipart/related; type="application/dicom"; boundary="b c"', "b c"),
+        ("multipart/related; type=application/dicom; boundary=b", "b"),
+        ("Multipart/Related ;BOUNDARY=a=b'c+d;Type=Application/DICOM", "a=b'c+d"),
+        ("multipart/related; boundary=b", "b"),
+        ('multipart/related; start="<1>"; type="application/dicom; transfer-syntax=1.2"; boundary=b', "b"),
+    ],
+)
+def test_content_types(empty: str, items: tuple[DicomObject, ...], content_type: str, boundary: str) -> None:
+    answer = post(empty, body(items[0].part10(), boundary=boundary, lead=b"\r\n", end=b""), content_type)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json", 415),
+        ("multipart/form-data; boundary=b", 415),
+        ('multipart/related; type="application/dicom+xml"; boundary=b', 415),
+        ("nonsense", 415),
+        ("", 415),
+        ("multipart/related; type=application/dicom", 400),
+    ],
+)
+def test_other_content_types(empty: str, content_type: str, status: int) -> None:
+    answer = post(empty, body(b"x"), content_type)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"nothing", b"--b--\r\n", body(b"x").replace(b"\r\n", b"\n"), b"--b\r\n\r\ncut off"],
+    ids=["empty", "no-boundary", "no-parts", "lf-only", "cut"],
+)
+def test_no_instance_at_all(empty: str, content: bytes) -> None:
+    assert post(empty, content, kind()).status_code == 400
+
+
+def test_nothing_sent(empty: str) -> None:
+    assert post(empty, b"", DICOM).status_code == 400
+
+
+def test_a_body_of_unknown_length(empty: str, items: tuple[DicomObject, ...]) -> None:
+    whole = body(*(item.part10() for item in items))
+    answer = httpx.post(
+        f"{empty}/dicom-web/studies",
+        content=(whole[n : n + 1000] for n in range(0, len(whole), 1000)),
+        headers={"Content-Type": kind(), "Expect": "100-continue"},
+    )
+    assert answer.status_code == 200
+
+
+def test_an_answer_in_xml_is_refused_before_anything_is_stored(
+    empty: str, items: tuple[DicomObject, ...]
+) -> None:
+    assert post(empty, items[0].part10(), DICOM, Accept="application/dicom+xml").status_code == 406
+    assert Web(f"{empty}/dicom-web").search("/studies") == []
+
+
+def test_a_sender_that_goes_away_leaves_nothing(empty: str, items: tuple[DicomObject, ...]) -> None:
+    def broken() -> "list[bytes]":
+        return [body(items[0].part10())[:20_000]]
+
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(
+            f"{empty}/dicom-web/studies",
+            content=iter(broken()),
+            headers={"Content-Type": kind(), "Content-Length": "99999"},
+            timeout=2,
+        )
+    assert json.loads(httpx.get(f"{empty}/dicom-web/studies").text) == []

@@ -1,0 +1,63 @@
+"""The DIMSE service over a real archive, in this process."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from dimse.service import serve
+from pacs.config import AuthConfig, Config, DimseConfig, Peer, TokenEntry
+from pacs.runtime import Archive, open_archive
+from tests.support.dimse_client import Client, Station
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A served archive."""
+
+    archive: Archive
+    port: int
+
+    @property
+    def client(self) -> Client:
+        return Client(self.port)
+
+
+TOKEN = TokenEntry("x", "sha256:" + "0" * 64, ("viewer",))
+
+Open = Callable[..., House]
+
+
+@pytest.fixture
+def open_house(tmp_path: Path) -> Iterator[Open]:
+    """Start an archive whose known destinations are these stations. With `callers`, authentication is
+    on and nobody else is known."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*stations: Station, callers: tuple[Peer, ...] = (), **dimse: Any) -> House:
+            peers = {s.aet: Peer(s.aet, "127.0.0.1", s.port) for s in stations}
+            peers |= {caller.aet: caller for caller in callers}
+            auth = AuthConfig(tokens=(TOKEN,) if callers else ())
+            settings = replace(DimseConfig(), peers=MappingProxyType(peers), **dimse)
+            archive = open_archive(Config(data=tmp_path / "data", dimse=settings, auth=auth))
+            stack.callback(archive.close)
+            stop = threading.Event()
+            sock = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+            thread = threading.Thread(target=serve, args=(archive, sock, stop))
+            thread.start()
+            stack.callback(thread.join, 15)
+            stack.callback(stop.set)
+            return House(archive, sock.getsockname()[1])
+
+        yield make
+
+
+@pytest.fixture
+def house(open_house: Open) -> House:
+    return open_house()

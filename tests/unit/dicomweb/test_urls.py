@@ -1,0 +1,69 @@
+"""Whose word counts about where we are."""
+
+import pytest
+
+from dicomweb.urls import Proxies
+from pacs.errors import Invalid
+
+PROXY, FURTHER, CLIENT, STRANGER = "10.0.0.1", "10.0.0.2", "203.0.113.7", "198.51.100.9"
+PROXIES = Proxies(["10.0.0.0/24", "::1"])
+
+
+def seen(headers: dict[str, str], peer: str = PROXY) -> tuple[str, str]:
+    outside = PROXIES.outside({"host": "inner:8080"} | headers, peer, "http", "fallback:1")
+    return outside.base, outside.origin
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, ("http://inner:8080", PROXY)),
+        (
+            {"x-forwarded-for": CLIENT, "x-forwarded-proto": "https", "x-forwarded-host": "pacs.example"},
+            ("https://pacs.example", CLIENT),
+        ),
+        ({"x-forwarded-proto": "https"}, ("https://inner:8080", PROXY)),
+        ({"x-forwarded-prefix": "/hilum/"}, ("http://inner:8080/hilum", PROXY)),
+        (
+            {"forwarded": f'for={CLIENT};host="pacs.example:444";proto=https'},
+            ("https://pacs.example:444", CLIENT),
+        ),
+        ({"forwarded": 'For="[2001:db8::7]:55"; Proto=HTTPS'}, ("https://inner:8080", "2001:db8::7")),
+        (
+            {"x-forwarded-for": f"{CLIENT}, {FURTHER}", "x-forwarded-proto": "https,http"},
+            ("https://inner:8080", CLIENT),
+        ),
+        (
+            {"x-forwarded-for": f"spoofed, {CLIENT}", "x-forwarded-host": "evil.example, pacs.example"},
+            ("http://pacs.example", CLIENT),
+        ),
+        ({"x-forwarded-proto": "gopher"}, ("http://inner:8080", PROXY)),
+    ],
+)
+def test_a_trusted_proxy_is_believed(headers: dict[str, str], expected: tuple[str, str]) -> None:
+    assert seen(headers) == expected
+
+
+def test_nobody_else_is() -> None:
+    headers = {
+        "x-forwarded-for": CLIENT,
+        "x-forwarded-proto": "https",
+        "x-forwarded-prefix": "/x",
+        "forwarded": "a",
+    }
+    assert seen(headers, STRANGER) == ("http://inner:8080", STRANGER)
+
+
+def test_without_a_host_header_the_configured_one_is_meant() -> None:
+    assert PROXIES.outside({}, STRANGER, "http", "fallback:1").base == "http://fallback:1"
+
+
+@pytest.mark.parametrize("host", ["a b", "a/b", "<x>", "a:b", "[::1", "a@b", "a:999999"])
+def test_a_host_that_is_none(host: str) -> None:
+    with pytest.raises(Invalid):
+        seen({"host": host})
+
+
+def test_a_prefix_that_is_no_path() -> None:
+    with pytest.raises(Invalid):
+        seen({"x-forwarded-prefix": "//evil.example/<x>"})
