@@ -113,7 +113,7 @@ studies = Table(
     _count("bytes"),
     _count("updated_ns"),
     Index(None, "patient_id_fk"),
-    Index("ix_studies_newest", "study_date", "study_time", "id"),
+    Index("ix_studies_newest", "study_date", "study_time", "study_instance_uid"),
     *_indexes(Level.STUDY),
 )
 

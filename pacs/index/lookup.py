@@ -21,7 +21,7 @@ _JOINED = (
 # Unnumbered instances come last, on both databases.
 _NUMBER = sa.func.coalesce(_i.instance_number, sa.literal(2**62, sa.BigInteger))
 _SERIES_NUMBER = sa.func.coalesce(_e.series_number, sa.literal(2**62, sa.BigInteger))
-_ORDER = (_i.study_fk, _SERIES_NUMBER, _i.series_fk, _NUMBER, _i.id)
+_ORDER = (_s.study_instance_uid, _SERIES_NUMBER, _e.series_instance_uid, _NUMBER, _i.sop_instance_uid)
 
 
 def where(
@@ -72,7 +72,7 @@ def stream(db: Database, conditions: Where, *columns: Any) -> Iterator[Any]:
         if len(rows) < _CHUNK:
             return
         last = [getattr(rows[-1], f"order_{n}") for n in range(len(_ORDER))]
-        query = base.where(sa.tuple_(*_ORDER) > sa.tuple_(*(sa.literal(v, sa.BigInteger) for v in last)))
+        query = base.where(sa.tuple_(*_ORDER) > sa.tuple_(*(sa.literal(v) for v in last)))
 
 
 STORED_COLUMNS = (

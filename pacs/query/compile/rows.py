@@ -94,15 +94,18 @@ _Order = list[tuple[ColumnElement[Any], bool]]  # key, whether falling
 
 def _order(plan: Plan) -> _Order:
     """Patients by name, studies newest first, series and instances by number within what holds
-    them. Rows of a level below the one asked for stay together by it."""
-    newest: _Order = [(_S.study_date, True), (_S.study_time, True), (_S.id, True)]
-    keys: _Order = [(_P.patient_name_a, False), (_P.id, False)] if plan.level is Level.PATIENT else []
+    them. Rows of a level below the one asked for stay together by it. Ties are broken by what the
+    objects say, not by row ids, so that a rebuilt index answers in the same order."""
+    newest: _Order = [(_S.study_date, True), (_S.study_time, True), (_S.study_instance_uid, True)]
+    keys: _Order = (
+        [(_P.patient_name_a, False), (_P.patient_key, False)] if plan.level is Level.PATIENT else []
+    )
     if plan.scan >= Level.STUDY:
         keys += newest
     if plan.scan >= Level.SERIES:
-        keys += _numbered(_E.series_number, _E.id)
+        keys += _numbered(_E.series_number, _E.series_instance_uid)
     if plan.scan >= Level.IMAGE:
-        keys += _numbered(_I.instance_number, _I.id)
+        keys += _numbered(_I.instance_number, _I.sop_instance_uid)
     return keys
 
 

@@ -125,7 +125,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_studies")),
     )
     op.create_index(op.f("ix_studies_accession_number"), "studies", ["accession_number"], unique=False)
-    op.create_index("ix_studies_newest", "studies", ["study_date", "study_time", "id"], unique=False)
+    op.create_index("ix_studies_newest", "studies", ["study_date", "study_time", "study_instance_uid"])
     op.create_index(op.f("ix_studies_patient_id_fk"), "studies", ["patient_id_fk"], unique=False)
     op.create_index(
         op.f("ix_studies_referring_physician_name_a"), "studies", ["referring_physician_name_a"], unique=False
