@@ -6,6 +6,7 @@ DATA ?= hilum-data
 HTTP ?= 127.0.0.1:8080
 DIMSE ?= 127.0.0.1:11112
 AET ?= HILUM
+CONFIG ?= examples/laptop.toml
 # Workers that share the test suite; 0 runs it in one process.
 JOBS ?= 2
 # Further words for pytest, e.g. make test ARGS="tests/unit -k names"
@@ -16,10 +17,10 @@ ARGS ?=
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  settings for run: DATA=$(DATA) HTTP=$(HTTP) DIMSE=$(DIMSE) AET=$(AET)"
+	@echo "  settings for run: DATA=$(DATA) HTTP=$(HTTP) DIMSE=$(DIMSE) AET=$(AET) CONFIG=$(CONFIG)"
 
 run: $(VENV)/.runtime ## start the archive; a new data folder gets pydicom's sample files first
-	@exec $(PY) scripts/run.py --data "$(DATA)" --http "$(HTTP)" --dimse "$(DIMSE)" --aet "$(AET)"
+	@exec $(PY) scripts/run.py --data "$(DATA)" --http "$(HTTP)" --dimse "$(DIMSE)" --aet "$(AET)" --config "$(CONFIG)"
 
 test: lint peers ## lint, then every test (short torture included)
 	$(PY) -m pytest -n $(JOBS) $(ARGS)

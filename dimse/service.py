@@ -13,6 +13,7 @@ from dimse.ports import Archive
 from dimse.upper_layer import Association
 from pacs import clock, log
 from pacs.auth.actor import Actor
+from pacs.errors import PacsError
 
 _STOP_POLL: Final = 0.25
 _GRACE: Final = 5.0  # seconds that running associations get to finish when the role is told to stop
@@ -151,9 +152,16 @@ class _Visit:
             return acceptor.CALLED_AET_NOT_RECOGNIZED
         self.actor = self._house.archive.door.station(request.calling_aet, self._address)
         if self.actor is None:
+            self._write_down(request.calling_aet)
             return acceptor.CALLING_AET_NOT_RECOGNIZED
         self._has_place = self._house.take_place()
         return None if self._has_place else acceptor.LOCAL_LIMIT_EXCEEDED
+
+    def _write_down(self, calling_aet: str) -> None:
+        try:
+            self._house.archive.turned_away("dimse", calling_aet, self._address, "unknown station")
+        except PacsError as error:
+            _log.error("refused caller not written down kind=%s", type(error).__name__)
 
     def leave(self) -> None:
         if self._has_place:

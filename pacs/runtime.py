@@ -7,6 +7,7 @@ from typing import Any
 from pacs import __version__
 from pacs.audit.looks import Looks
 from pacs.audit.record import AuditRow, record, trail
+from pacs.audit.strangers import Strangers
 from pacs.auth.actor import Actor
 from pacs.auth.door import Door
 from pacs.auth.policy import Action, allows, require
@@ -40,6 +41,7 @@ class Archive:
     _db: Database
     _hot: DiskStore
     _spool: Spool
+    _strangers: Strangers
 
     def facts(self, actor: Actor) -> dict[str, str | int]:
         """Server facts for the page. Raises Forbidden."""
@@ -79,10 +81,9 @@ class Archive:
         require(actor, Action.INSPECT)
         return trail(self._db, **which)
 
-    def note(self, actor: Actor, action: Action, outcome: str, detail: str = "") -> None:
-        """An audit row for what has no use case of its own (echo, refused callers)."""
-        with self._db.write() as tx:
-            record(tx, actor, action, outcome=outcome, detail=detail)
+    def turned_away(self, channel: str, name: str, origin: str, reason: str) -> None:
+        """Write down that a caller was not let in. Raises Unavailable."""
+        self._strangers.note(channel, name, origin, reason)
 
     def close(self) -> None:
         self._spool.close()
@@ -118,6 +119,7 @@ def open_archive(config: Config) -> Archive:
             _db=db,
             _hot=hot,
             _spool=spool,
+            _strangers=Strangers(db),
         )
         archive.recover()
     except BaseException:

@@ -29,7 +29,8 @@ def samples() -> Iterator[Path]:
 
 
 def pacs(arguments: argparse.Namespace, *words: str) -> list[str]:
-    return [sys.executable, "-m", "pacs", *words, "--data", str(arguments.data)]
+    places = ("--data", str(arguments.data), "--config", str(arguments.config))
+    return [sys.executable, "-m", "pacs", *words, *places]
 
 
 def bring_samples(arguments: argparse.Namespace) -> None:
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--http", required=True)
     parser.add_argument("--dimse", required=True)
     parser.add_argument("--aet", required=True)
+    parser.add_argument("--config", type=Path, required=True)
     arguments = parser.parse_args()
     try:
         bring_samples(arguments)

@@ -89,7 +89,10 @@ class DimseConfig:
         30.0, "Seconds a peer has to finish opening or closing an association.", low=0.1, high=3600.0
     )
     idle_timeout: float = _setting(
-        60.0, "Seconds an open association may be silent before it is aborted.", low=0.1, high=86_400.0
+        900.0,
+        "Seconds an open association may be silent before it is aborted. Modalities hold them for long.",
+        low=0.1,
+        high=86_400.0,
     )
     peers: Mapping[str, Peer] = field(
         default_factory=lambda: MappingProxyType({}),

@@ -17,7 +17,7 @@ from pacs.retrieve import bulk
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.selection import StoredObject, Wanted
-from pacs.store import locations
+from pacs.store import layout, locations
 from pacs.store.disk import DiskStore
 from pacs.store.inflate import DEFLATED, inflate
 
@@ -79,7 +79,7 @@ class Retrieve:
 
     def open(self, stored: StoredObject) -> ByteSource:
         """The Part 10 file as it was received. Raises NotFound, Unavailable."""
-        return self._hot.open(self._key(stored.key.instance))
+        return self._hot.open(self._key(stored))
 
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""
@@ -116,18 +116,18 @@ class Retrieve:
 
     def _plain(self, stored: StoredObject) -> ByteSource:
         """The file with its data set readable by position."""
-        blob = self._hot.open(self._key(stored.key.instance))
+        blob = self._hot.open(self._key(stored))
         if stored.transfer_syntax not in DEFLATED:
             return blob
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
 
-    def _key(self, sop_instance_uid: str) -> str:
+    def _key(self, stored: StoredObject) -> str:
         with self._db.read() as tx:
-            places = locations.of(tx, sop_instance_uid)
+            places = locations.of(tx, stored.key.instance, stored.digest)
         if not places:
             raise NotFound("no such instance")
-        hot = [place for place in places if place.tier == "hot"]
+        hot = [place for place in places if place.tier == layout.HOT]
         if not hot:
             raise Unavailable("the object is not on the hot tier")
         return hot[0].key

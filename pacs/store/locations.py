@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from pacs.db import schema
 from pacs.db.connection import Database, paged
+from pacs.store import layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +21,20 @@ class Location:
 
 
 _INSERT = sa.insert(schema.locations)
-_OF_INSTANCE = (
+_CURRENT = (
     sa.select(
         schema.locations.c.tier, schema.locations.c.key, schema.locations.c.offset, schema.locations.c.length
     )
     .join(schema.instances, schema.instances.c.id == schema.locations.c.instance_fk)
-    .where(schema.instances.c.sop_instance_uid == sa.bindparam("uid"))
+    .where(
+        schema.instances.c.sop_instance_uid == sa.bindparam("uid"),
+        schema.instances.c.digest == sa.bindparam("sha256"),
+    )
     .order_by(schema.locations.c.id)
+)
+_FORMER = sa.select(schema.versions.c.key, schema.versions.c.size).where(
+    schema.versions.c.sop_instance_uid == sa.bindparam("uid"),
+    schema.versions.c.digest == sa.bindparam("sha256"),
 )
 _BY_KEY = sa.select(schema.locations.c.id).where(
     schema.locations.c.tier == sa.bindparam("tier"), schema.locations.c.key == sa.bindparam("key")
@@ -57,8 +65,12 @@ def replace(tx: sa.Connection, instance_id: int, location: Location) -> str:
     return str(former)
 
 
-def of(tx: sa.Connection, sop_instance_uid: str) -> list[Location]:
-    return [Location(*row) for row in tx.execute(_OF_INSTANCE, {"uid": sop_instance_uid})]
+def of(tx: sa.Connection, sop_instance_uid: str, digest: str) -> list[Location]:
+    """Where the bytes with this digest lie, current or, superseded by now, a former version: who
+    chose an object gets the one that was chosen."""
+    asked = {"uid": sop_instance_uid, "sha256": digest}
+    current = [Location(*row) for row in tx.execute(_CURRENT, asked)]
+    return current or [Location(layout.HOT, row.key, 0, row.size) for row in tx.execute(_FORMER, asked)]
 
 
 @dataclass(frozen=True, slots=True)

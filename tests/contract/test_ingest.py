@@ -74,6 +74,15 @@ def test_other_bytes_supersede_and_the_former_are_kept(archive: Archive) -> None
     assert not list(archive.checker.check(deep=True))
 
 
+def test_who_chose_before_a_correction_gets_what_was_chosen(archive: Archive) -> None:
+    (first,) = ct_series(1)
+    put(archive, first.part10())
+    (chosen,) = archive.retrieve.choose(ME, Wanted(instances=(first.instance,)))
+    put(archive, with_changes(first, StudyDescription="a longer description than before").part10())
+    with archive.retrieve.open(chosen) as source:
+        assert b"".join(source.chunks(chosen.dataset_offset)) == first.dataset
+
+
 def test_keep_first_quarantines_the_newcomer(opened: Opener) -> None:
     archive = opened(toml='[store]\nconflict = "keep-first"')
     (first,) = ct_series(1)

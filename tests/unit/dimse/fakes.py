@@ -62,6 +62,7 @@ class FakeArchive:
     wanted: list[Wanted] = field(default_factory=list)
     known: frozenset[str] | None = None
     pulled: int = 0
+    strangers: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     @property
     def ingest(self) -> "FakeArchive":
@@ -83,6 +84,9 @@ class FakeArchive:
         if self.known is not None and calling_aet not in self.known:
             return None
         return Actor(calling_aet, frozenset(Right), address, "dimse")
+
+    def turned_away(self, channel: str, name: str, origin: str, reason: str) -> None:
+        self.strangers.append((channel, name, origin, reason))
 
     def spool(self, actor: Actor) -> Spooled:
         self._fail()
