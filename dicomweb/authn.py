@@ -5,6 +5,7 @@ It wraps the whole application, so an address that does not exist is refused lik
 
 from typing import Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,9 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dicomweb import problems
 from dicomweb.calls import Call
 from dicomweb.urls import Outside, Proxies
+from pacs import log
 from pacs.auth.actor import Actor
 from pacs.errors import PacsError
 from pacs.runtime import Archive
+
+_log = log.get(__name__)
 
 _ACTOR: Final = "hilum.actor"
 _OUTSIDE: Final = "hilum.outside"
@@ -34,7 +38,7 @@ class Guard:
         self._app = app
         self._archive = archive
         self._proxies = Proxies(archive.config.web.trusted_proxies)
-        self._fallback_host = f"{archive.config.web.host}:{archive.config.web.port}"
+        self._configured = (archive.config.web.host, archive.config.web.port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,9 +49,11 @@ class Guard:
                 _add_headers(MutableHeaders(scope=message))
             await send(message)
 
-        answer: ASGIApp
+        answer: ASGIApp = self._app
         try:
-            answer = self._app if self._admit(scope) else problems.unauthenticated()
+            if not self._admit(scope):
+                await run_in_threadpool(self._turn_away, scope)
+                answer = problems.unauthenticated()
         except PacsError as error:
             answer = problems.of(error)
         await answer(scope, receive, guarded_send)
@@ -55,12 +61,18 @@ class Guard:
     def _admit(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else ""
-        outside = self._proxies.outside(headers, peer, scope["scheme"], self._fallback_host)
+        host, port = tuple(scope.get("server") or self._configured)
+        outside = self._proxies.outside(headers, peer, scope["scheme"], (host, port or 0))
         actor = self._archive.door.caller(headers.get("authorization"), outside.origin)
-        if actor is None:
-            return False
-        scope[_ACTOR], scope[_OUTSIDE] = actor, outside
-        return True
+        scope[_OUTSIDE], scope[_ACTOR] = outside, actor
+        return actor is not None
+
+    def _turn_away(self, scope: Scope) -> None:
+        showed = "unknown token" if Headers(scope=scope).get("authorization") else "no token"
+        try:
+            self._archive.turned_away("dicomweb", "", scope[_OUTSIDE].origin, showed)
+        except PacsError as error:  # refused all the same
+            _log.error("refused caller not written down kind=%s", type(error).__name__)
 
 
 def call_of(archive: Archive, request: Request) -> Call:

@@ -56,9 +56,9 @@ class Proxies:
             return False
         return any(parsed in network for network in self._networks)
 
-    def outside(self, headers: Mapping[str, str], peer: str, scheme: str, fallback_host: str) -> Outside:
-        """Raises Invalid when the host is none."""
-        host = headers.get("host") or fallback_host
+    def outside(self, headers: Mapping[str, str], peer: str, scheme: str, here: tuple[str, int]) -> Outside:
+        """`here` is the address and port the request arrived at. Raises Invalid when the host is none."""
+        host = _with_port(headers.get("host", ""), *here)
         if not self.trusts(peer):
             return Outside(f"{scheme}://{_checked(host)}", peer)
         hops = _forwarded(headers) or _x_forwarded(headers)
@@ -124,6 +124,14 @@ def _address(node: str) -> str:
     if node.startswith("["):
         return node[1:].partition("]")[0]
     return node.partition(":")[0] if node.count(":") == 1 else node
+
+
+def _with_port(host: str, address: str, port: int) -> str:
+    """The Python dicomweb-client leaves the port out of Host; who names the very address that the
+    request arrived at spoke to that address' port."""
+    literal = f"[{address}]" if ":" in address else address
+    loopback = host == "localhost" and (address.startswith("127.") or address == "::1")
+    return f"{host or literal}:{port}" if host in ("", literal) or loopback else host
 
 
 def _checked(host: str) -> str:

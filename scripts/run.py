@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def suggest(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    warnings.simplefilter("ignore")  # some samples are odd on purpose, and pydicom remarks on it
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--http", required=True)

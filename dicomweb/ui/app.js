@@ -39,12 +39,23 @@ async function load(fresh) {
   try {
     const offset = fresh ? 0 : known.size;
     const page = await server.studies(mine.text, offset, PAGE, mine.abort.signal);
-    if (mine === asked) show(page, fresh);
+    mine.busy = false;
+    if (mine !== asked) return;
+    show(page, fresh);
+    lookForEnd();
   } catch (error) {
     if (error.name !== "AbortError") say(`The studies could not be read: ${error.message}`, true);
   } finally {
     mine.busy = false;
   }
+}
+
+const nearEnd = new IntersectionObserver((seen) => seen.at(-1).isIntersecting && !more.hidden && load(false), { rootMargin: "600px" });
+
+/** Observed anew after every page: an end that is still near says nothing by itself. */
+function lookForEnd() {
+  nearEnd.unobserve(at("end"));
+  nearEnd.observe(at("end"));
 }
 
 function show(page, fresh) {
@@ -179,8 +190,6 @@ list.addEventListener("click", (event) => {
 more.addEventListener("click", () => load(false));
 news.addEventListener("click", again);
 at("help").addEventListener("click", () => keys.showModal());
-new IntersectionObserver(([end]) => end.isIntersecting && !more.hidden && load(false), { rootMargin: "600px" }).observe(at("end"));
-
 await look();
 await again();
 setInterval(() => document.hidden || look(), LOOK_AGAIN);

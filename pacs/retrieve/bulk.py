@@ -9,6 +9,7 @@ from pacs.dicom import header, uids
 from pacs.dicom.header import DataSet, Element, Unreadable
 from pacs.errors import Invalid, NotFound
 from pacs.pixels import frames
+from pacs.pixels.bits import swap
 from pacs.retrieve.selection import StoredObject
 
 if TYPE_CHECKING:
@@ -17,18 +18,42 @@ if TYPE_CHECKING:
 _PATH = re.compile(r"[0-9A-Fa-f]{8}(/[1-9][0-9]{0,8}/[0-9A-Fa-f]{8})*")
 
 
-class BulkData:
-    """`length` bytes of a value with representation `vr`. Holds the file open until closed."""
+_PIECE = 1 << 20  # bytes
+# Bytes in the unit of a value that big endian storage reverses (PS3.5 7.3).
+_WORDS = {"OW": 2, "US": 2, "SS": 2, "OF": 4, "OL": 4, "FL": 4, "UL": 4, "SL": 4}
+_WORDS |= dict.fromkeys(("OD", "OV", "FD", "UV", "SV"), 8)
 
-    def __init__(self, source: "ByteSource", offset: int, length: int, vr: str) -> None:
+
+class BulkData:
+    """`length` bytes of a value with representation `vr`, little endian whatever the object is
+    stored in (PS3.18 8.7.3). Holds the file open until closed."""
+
+    def __init__(self, source: "ByteSource", offset: int, length: int, vr: str, *, word: int = 1) -> None:
         self._source = source
         self._offset = offset
+        self._word = word  # bytes in the unit that is stored reversed; 1 when none is
         self.length = length
         self.vr = vr
 
     def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Pieces of at most 1 MiB."""
         left = self.length - offset
-        return self._source.chunks(self._offset + offset, left if length is None else min(length, left))
+        wanted = left if length is None else min(length, left)
+        if self._word == 1:
+            return self._source.chunks(self._offset + offset, wanted)
+        return self._swapped(offset, wanted)
+
+    def _swapped(self, offset: int, left: int) -> Iterator[bytes]:
+        while left > 0:
+            skip = offset % self._word
+            begin = offset - skip
+            piece = self._source.pread(self._offset + begin, min(_PIECE, self.length - begin))
+            data = swap(piece, self._word)[skip : skip + left]
+            if not data:
+                return
+            yield data
+            offset += len(data)
+            left -= len(data)
 
     def close(self) -> None:
         self._source.close()
@@ -49,7 +74,10 @@ def find(source: "ByteSource", stored: StoredObject, path: str) -> BulkData:
         length = element.length
         if length is None:
             length = _encapsulated_end(source, stored, element) - element.offset
-        return BulkData(source, element.offset, length, element.vr)
+        big = stored.transfer_syntax == uids.EXPLICIT_BE
+        return BulkData(
+            source, element.offset, length, element.vr, word=_WORDS.get(element.vr, 1) if big else 1
+        )
     except BaseException:
         source.close()
         raise

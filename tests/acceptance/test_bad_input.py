@@ -238,7 +238,8 @@ def test_qido_answers_clearly(case: tuple[str, str, set[int]], unharmed: Archive
 def test_paths_that_lead_nowhere(path: str, unharmed: ArchiveServer) -> None:
     with Web(unharmed.root).open() as client:
         answer = client.get(unharmed.root + path)
-    assert answer.status_code in {204, 400, 404, 406}, answer.text[:300]
+    nothing = answer.status_code == 200 and answer.json() == []
+    assert nothing or answer.status_code in {204, 400, 404, 406}, answer.text[:300]
 
 
 FIND_CASES: tuple[tuple[str, dict[str, object]], ...] = (
@@ -297,14 +298,19 @@ def test_an_association_that_ends_in_the_middle_of_an_object(polite: bool, unhar
     with Client(unharmed.dimse_port).association([context]) as joined:
         for primitive in store_primitives(item, joined.accepted_contexts[0].context_id)[:8]:
             joined.dul.send_pdu(primitive)
-        wait_for(joined.dul.to_provider_queue.empty)
+        wait_for(lambda: spooled(unharmed))
         if polite:
             joined.abort()
         else:
             joined.dul.socket.socket.shutdown(socket.SHUT_RDWR)
             joined.join(10)
-    spool = [path for path in unharmed.data.rglob("*") if "spool" in path.parts and path.is_file()]
-    wait_for(lambda: not any(path.exists() for path in spool))
+    wait_for(lambda: not spooled(unharmed))
+
+
+def spooled(server: ArchiveServer) -> list[Path]:
+    """Objects that are arriving, without the locks of the processes they arrive at."""
+    found = (server.data / "spool").rglob("*")
+    return [path for path in found if path.is_file() and not path.name.startswith(".")]
 
 
 def store_primitives(item: DicomObject, context_id: int) -> list[P_DATA]:

@@ -1,15 +1,17 @@
 """Loopback only by default; elsewhere only with authentication or when told so."""
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from tests.support.archive_server import ArchiveServer, environment
-from tests.support.dimse_client import Client
+from tests.support.dimse_client import Client, wait_for
 from tests.support.factory import ct_series
 from tests.support.ports import free_port
 
@@ -23,6 +25,12 @@ def listening(server: ArchiveServer) -> set[tuple[str, int]]:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     }
+
+
+def status_of(url: str) -> int:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(url).status_code
+    return 0
 
 
 def test_listens_on_loopback_only(laptop: ArchiveServer) -> None:
@@ -71,4 +79,6 @@ def test_starts_elsewhere_with_authentication(deploy: Deploy) -> None:
     server.config = '[[auth.tokens]]\nname = "x"\nhash = "sha256:' + "0" * 64 + '"\nroles = ["viewer"]\n'
     server.dimse_settings = '[dimse.peers.PROBE]\nhost = "127.0.0.1"\nport = 104\n'
     server.arguments = ("--http", f"0.0.0.0:{server.http_port}")
-    server.start()
+    server.launch()
+    wait_for(lambda: status_of(f"{server.url}/readyz") == 401)
+    assert ("0.0.0.0", server.http_port) in listening(server)  # noqa: S104 - it was asked for

@@ -14,7 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import build_context, build_role
 from pynetdicom.sop_class import (
@@ -23,6 +25,7 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
 )
+from pynetdicom.transport import AssociationSocket
 
 from tests.support.archive_server import AET
 from tests.support.dicom_object import DicomObject
@@ -32,6 +35,17 @@ STUDY_ROOT = StudyRootQueryRetrieveInformationModelFind
 PATIENT_ROOT = PatientRootQueryRetrieveInformationModelFind
 MAX_CONTEXTS = 120
 TIMEOUT = 60.0
+
+
+def _shut(wrapped: AssociationSocket) -> None:
+    """pynetdicom forgets to close a socket that never got connected."""
+    if wrapped.socket is not None:
+        with contextlib.suppress(OSError):
+            wrapped.socket.shutdown(socket.SHUT_RDWR)
+        wrapped.socket.close()
+
+
+AssociationSocket._shutdown_socket = _shut
 
 
 class NotAssociatedError(Exception):
@@ -83,18 +97,31 @@ class Client:
 
     @contextlib.contextmanager
     def association(
-        self, contexts: Sequence[Any], roles: Sequence[Any] = (), **more: Any
+        self, contexts: Sequence[Any], extensions: Sequence[Any] = (), handlers: Sequence[Any] = ()
     ) -> Iterator[Association]:
+        rejections: list[A_ASSOCIATE_RJ] = []
+
+        def notice(event: evt.Event) -> None:
+            """pynetdicom itself can forget a rejection when the machine is busy."""
+            if isinstance(event.pdu, A_ASSOCIATE_RJ):
+                rejections.append(event.pdu)
+
         ae = AE(self.aet)
         ae.requested_contexts = list(contexts)
         ae.connection_timeout = ae.acse_timeout = 15
         ae.dimse_timeout = ae.network_timeout = TIMEOUT
-        joined = ae.associate(self.host, self.port, ae_title=self.called, ext_neg=list(roles), **more)
-        if not joined.is_established:
-            joined.join(5)
-            raise NotAssociatedError("rejected" if joined.is_rejected else "not established")
-        # pynetdicom leaves Nagle's algorithm on; every small exchange would wait 40 ms for an ACK
-        joined.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        joined = ae.associate(
+            self.host, self.port, ae_title=self.called, ext_neg=list(extensions),
+            evt_handlers=[(evt.EVT_PDU_RECV, notice), *handlers],
+        )  # fmt: skip
+        connection = joined.dul.socket.socket if joined.dul.socket else None
+        if not joined.is_established or connection is None:
+            if joined.ident is not None:
+                joined.join(5)
+            raise NotAssociatedError("rejected" if rejections else "not established")
+        with contextlib.suppress(OSError):  # the peer may have gone again
+            # pynetdicom leaves Nagle's algorithm on; every small exchange would wait 40 ms for an ACK
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             yield joined
         finally:
@@ -113,6 +140,9 @@ class Client:
             with self.association(contexts) as association, paused(association):
                 for item in batch:
                     statuses[item.instance] = store_raw(association, item)
+                    if statuses[item.instance] == -1:
+                        association.abort()
+                        return statuses
         return statuses
 
     def find(
@@ -142,7 +172,7 @@ class Client:
         roles: list[SCP_SCU_RoleSelectionNegotiation] = [
             build_role(name, scp_role=True) for name in dict.fromkeys(pair[0] for pair in kinds)
         ]
-        with self.association(contexts, roles, evt_handlers=[(evt.EVT_C_STORE, inbox.handle)]) as association:
+        with self.association(contexts, roles, [(evt.EVT_C_STORE, inbox.handle)]) as association:
             last = _last(association.send_c_get(identifier, model))
         return last, inbox.objects
 
@@ -200,10 +230,24 @@ def store_raw(association: Association, item: DicomObject) -> int:
     request.AffectedSOPInstanceUID = item.instance
     request.Priority = 2
     request.DataSet = BytesIO(item.dataset)
-    association.dimse.send_msg(request, accepted[0])
+    if item.dataset:
+        association.dimse.send_msg(request, accepted[0])
+    else:
+        _send_empty(association, request, accepted[0])
     _, response = association.dimse.get_msg(block=True)
     status = getattr(response, "Status", None)
     return -1 if status is None else int(status)
+
+
+def _send_empty(association: Association, request: C_STORE, context_id: int) -> None:
+    """Announce a data set and send a last fragment without bytes; pynetdicom would send none."""
+    request.DataSet = BytesIO(b"\0\0")
+    message = C_STORE_RQ()
+    message.primitive_to_message(request)
+    *commands, last = message.encode_msg(context_id, 16384)
+    last.presentation_data_value_list = [[context_id, b"\x02"]]
+    for primitive in (*commands, last):
+        association.dul.send_pdu(primitive)
 
 
 @dataclass(frozen=True, slots=True)

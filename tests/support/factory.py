@@ -177,4 +177,10 @@ def with_changes(item: DicomObject, **values: object) -> DicomObject:
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
     ]
     study, series, instance, sop_class = uids
-    return DicomObject(item.name, study, series, instance, sop_class, ExplicitVRLittleEndian, encode(plain))
+    dataset = encode(plain)
+    # The file meta information keeps what the data set may have lost.
+    prefix = part10_prefix(sop_class or item.sop_class, instance or item.instance, ExplicitVRLittleEndian)
+    return DicomObject(
+        item.name, study, series, instance or item.instance, sop_class or item.sop_class,
+        ExplicitVRLittleEndian, dataset, prefix + dataset,
+    )  # fmt: skip

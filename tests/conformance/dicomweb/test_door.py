@@ -9,8 +9,11 @@ import pytest
 
 from dicomweb.routes import ROUTES, Get, Post
 from pacs.auth import tokens
+from pacs.auth.actor import Actor, Role
 from pacs.config import AuthConfig, Config, TokenEntry, WebConfig
-from tests.conformance.dicomweb.conftest import running
+from pacs.runtime import open_archive
+from tests.conformance.dicomweb.conftest import running, serving
+from tests.support.factory import ct_series
 from tests.support.web_client import Web
 
 VIEWER, SENDER = tokens.create(), tokens.create()
@@ -109,8 +112,6 @@ def test_the_origin_behind_a_trusted_proxy_is_used(tmp_path: Path) -> None:
             )
             assert answer.status_code == 409
             stored = Web(f"{url}/dicom-web", forwarded)
-            from tests.support.factory import ct_series
-
             assert stored.store(ct_series(1)).status == 200
             (study,) = stored.search("/studies")
             assert study["00081190"]["Value"][0].startswith(expected)
@@ -128,3 +129,16 @@ def test_addresses_that_do_not_exist(filled: str, client: httpx.Client) -> None:
         "/dicom-web/studies/1.a/metadata",
     ):
         assert client.get(filled + path).status_code in {400, 404}, path
+
+
+def test_who_was_turned_away_is_written_down(tmp_path: Path) -> None:
+    archive = open_archive(Config(data=tmp_path / "data", auth=AUTH))
+    try:
+        with serving(archive) as url:
+            assert httpx.get(f"{url}/dicom-web/studies?PatientName=Doe").status_code == 401
+            admin = Actor("admin", frozenset(Role), "local", "cli")
+            rows = [row for row in archive.audit_trail(admin) if row.outcome == "refused"]
+    finally:
+        archive.close()
+    assert [(row.channel, row.origin) for row in rows] == [("dicomweb", "127.0.0.1")]
+    assert "Doe" not in str(rows)

@@ -11,7 +11,7 @@ from tests.support.factory import ct_series
 from tests.support.web_client import value
 
 CT = packaged("CT_small.dcm")
-JPEG = packaged("SC_rgb_jpeg.dcm")
+JPEG = packaged("JPEG-lossy.dcm")
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def test_retrieve_instance(peer: DICOMwebClient, item: object) -> None:
 
 
 def test_retrieve_study_and_series(peer: DICOMwebClient) -> None:
-    assert [ds.StudyInstanceUID for ds in peer.retrieve_study(CT.study)][0] == CT.study
-    assert list(peer.iter_series(CT.study, CT.series))[0].SeriesInstanceUID == CT.series
+    assert peer.retrieve_study(CT.study)[0].StudyInstanceUID == CT.study
+    assert next(iter(peer.iter_series(CT.study, CT.series))).SeriesInstanceUID == CT.series
 
 
 def test_metadata_and_bulk_data(peer: DICOMwebClient) -> None:

@@ -1,19 +1,25 @@
 """WADO-RS: objects, metadata, frames and bulk data as clients ask for them (PS3.18 10.4)."""
 
 import re
+import socket
+import time
+from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
-from tests.conformance.dicomweb.conftest import packaged
+from pacs.config import Config
+from tests.conformance.dicomweb.conftest import Run, packaged
 from tests.support import corpus
+from tests.support.factory import large_file
 from tests.support.web_client import Web, digests_of, parts_of, value
 
 OBJECTS = corpus.waves()[0]
 CT = packaged("CT_small.dcm")
 JPEG = packaged("SC_rgb_jpeg.dcm")
-BIG_ENDIAN = packaged("ExplVR_BigEnd.dcm")
+BIG_ENDIAN = next(item for item in corpus.objects() if item.name.endswith("MR_small_bigendian.dcm"))
 REPORT = packaged("test-SR.dcm")
 JPEG_UID = JPEG.transfer_syntax
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -76,7 +82,7 @@ def test_a_study_is_never_one_part(root: str, client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "below", ["", "/metadata", "/series/1.2.3", "/series/1.2.3/metadata", "/series/1/instances/2"]
+    "below", ["", "/metadata", "/series/1", "/series/1/metadata", "/series/1/instances/2"]
 )
 @pytest.mark.parametrize("study", ["1.2.3.4", CT.study])
 def test_nothing_is_404(root: str, client: httpx.Client, study: str, below: str) -> None:
@@ -156,9 +162,7 @@ def test_ranges_of_bulk_data(root: str, client: httpx.Client) -> None:
     assert part_.body == whole.content
 
 
-@pytest.mark.parametrize(
-    ("path", "status"), [("00100011", 404), ("x", 400), ("../../x", 404), ("7FE00010/1", 400)]
-)
+@pytest.mark.parametrize(("path", "status"), [("00100011", 404), ("x", 400), ("7FE00010/1", 400)])
 def test_bulk_data_that_is_not_there(root: str, client: httpx.Client, path: str, status: int) -> None:
     assert ask(client, f"{CT.path(root)}/bulkdata/{path}").status_code == status
 
@@ -204,7 +208,9 @@ def test_accept_of_frames(root: str, client: httpx.Client, item: Any, accept: st
     assert kind.endswith(EXPLICIT if item is CT else JPEG_UID)
 
 
-def test_native_frames_are_little_endian(root: str, client: httpx.Client) -> None:
+def test_native_frames_are_little_endian(empty: str, client: httpx.Client) -> None:
+    root = f"{empty}/dicom-web"
+    assert Web(root).store([BIG_ENDIAN]).status == 200
     swapped = ask(client, f"{BIG_ENDIAN.path(root)}/frames/1", "application/octet-stream")
     assert swapped.status_code == 200
     assert swapped.content not in BIG_ENDIAN.dataset
@@ -240,3 +246,24 @@ def test_a_range_of_frames_counts_the_envelope(root: str, client: httpx.Client) 
     assert ask(client, url, accept, **{"If-None-Match": whole.headers["etag"]}).status_code == 304
     stale = ask(client, url, accept, Range="bytes=0-9", **{"If-Range": '"other"'})
     assert stale.status_code == 200
+
+
+def test_a_reader_that_goes_away_leaves_no_file_open(run: Run, tmp_path: Path) -> None:
+    url = httpx.URL(run(Config(data=tmp_path / "data")))
+    large = large_file(tmp_path, frames=16)
+    assert Web(f"{url}/dicom-web").store_file(large.path).status == 200
+    lines = [f"GET /dicom-web/studies/{large.study} HTTP/1.1", "Host: x", "Accept: */*"]
+    for _ in range(20):
+        with socket.create_connection((url.host, url.port or 0)) as connection:
+            connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    deadline = time.monotonic() + 10
+    while opened(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert opened(tmp_path) == []
+
+
+def opened(folder: Path) -> list[str]:
+    """The stored objects this process holds open."""
+    files = (file.path for file in psutil.Process().open_files())
+    return [path for path in files if path.startswith(str(folder)) and path.endswith(".dcm")]

@@ -87,7 +87,7 @@ def test_later_ones_win() -> None:
     ("variable", "text", "section", "key", "value"),
     [
         ("PACS_DATA", "/d", "", "data", Path("/d")),
-        ("PACS_DATA", "~/d", "", "data", Path("/home/me/d")),
+        ("PACS_DATA", "~/d", "", "data", Path("/srv/me/d")),
         ("PACS_INDEX_URL", "postgresql://h/d", "index", "url", "postgresql://h/d"),
         ("PACS_DIMSE_UNKNOWN_SOP_CLASSES", "yes", "dimse", "unknown_sop_classes", True),
         ("PACS_DIMSE_ACSE_TIMEOUT", "1.5", "dimse", "acse_timeout", 1.5),
@@ -98,7 +98,7 @@ def test_later_ones_win() -> None:
     ],
 )  # fmt: skip
 def test_environment(variable: str, text: str, section: str, key: str, value: object) -> None:
-    config = load("", {variable: text, "HOME": "/home/me", "PACS_CONFIG": "named by the command line"}, {})
+    config = load("", {variable: text, "HOME": "/srv/me", "PACS_CONFIG": "named by the command line"}, {})
     holder = getattr(config, section) if section else config
     assert getattr(holder, key) == value
 

@@ -10,7 +10,7 @@ PROXIES = Proxies(["10.0.0.0/24", "::1"])
 
 
 def seen(headers: dict[str, str], peer: str = PROXY) -> tuple[str, str]:
-    outside = PROXIES.outside({"host": "inner:8080"} | headers, peer, "http", "fallback:1")
+    outside = PROXIES.outside({"host": "inner:8080"} | headers, peer, "http", ("127.0.0.1", 8080))
     return outside.base, outside.origin
 
 
@@ -54,8 +54,21 @@ def test_nobody_else_is() -> None:
     assert seen(headers, STRANGER) == ("http://inner:8080", STRANGER)
 
 
-def test_without_a_host_header_the_configured_one_is_meant() -> None:
-    assert PROXIES.outside({}, STRANGER, "http", "fallback:1").base == "http://fallback:1"
+@pytest.mark.parametrize(
+    ("host", "address", "base"),
+    [
+        ("", "127.0.0.1", "http://127.0.0.1:8080"),
+        ("127.0.0.1", "127.0.0.1", "http://127.0.0.1:8080"),
+        ("localhost", "127.0.0.1", "http://localhost:8080"),
+        ("localhost", "::1", "http://localhost:8080"),
+        ("[::1]", "::1", "http://[::1]:8080"),
+        ("localhost", "192.0.2.1", "http://localhost"),
+        ("pacs.example", "127.0.0.1", "http://pacs.example"),
+        ("127.0.0.1:90", "127.0.0.1", "http://127.0.0.1:90"),
+    ],
+)
+def test_a_host_without_its_port(host: str, address: str, base: str) -> None:
+    assert PROXIES.outside({"host": host}, STRANGER, "http", (address, 8080)).base == base
 
 
 @pytest.mark.parametrize("host", ["a b", "a/b", "<x>", "a:b", "[::1", "a@b", "a:999999"])
