@@ -103,6 +103,12 @@ def open_archive(config: Config) -> Archive:
         raise Unavailable(
             f"the data folder cannot be used: {error.strerror}", hint="look at its disk and its rights"
         ) from error
+    if spool.folder.stat().st_dev != hot.root.stat().st_dev:
+        spool.close()
+        raise Unavailable(
+            f"{layout.SPOOL} and {layout.HOT} are on different file systems",
+            hint="objects are linked from one to the other; mount the disk at the data folder itself",
+        )
     db = Database(config.index.url or sqlite_url(config.data / _DATABASE_FILE), durable=durable)
     try:
         migrate.upgrade(db)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pacs import log
 from pacs.db.turn import Turn
@@ -32,10 +33,11 @@ class Database:
     later fails at once when another wrote in between, however long the busy time-out is.
     """
 
-    def __init__(self, url: str, *, durable: bool = True, pool_size: int = 16) -> None:
+    def __init__(self, url: str, *, durable: bool = True) -> None:
         self._url = _parse(url)
         self.dialect = self._url.get_backend_name()
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 64, "pool_timeout": 30}
+        # A PostgreSQL admits about a hundred connections to all processes together.
+        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 12, "pool_timeout": 30}
         if self.dialect == "postgresql":
             options["pool_pre_ping"] = True
         self._engine = sa.create_engine(self._url, **options)
@@ -75,6 +77,8 @@ class Database:
             try:
                 with self._writing() as connection:
                     return work(connection)
+            except PoolTimeout as error:
+                raise _no_connection() from error
             except DBAPIError as error:
                 if not _retryable(error) or attempt == _RETRIES - 1:
                     raise _translate(error) from error
@@ -88,9 +92,10 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
+        # The turn first: who waits for it must not hold a connection that others could read with.
         with (
-            self._engine.connect().execution_options(write=True) as connection,
             self._turn.taken() if self._turn else nullcontext(),
+            self._engine.connect().execution_options(write=True) as connection,
             connection.begin(),
         ):
             yield connection
@@ -99,6 +104,8 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except PoolTimeout as error:
+            raise _no_connection() from error
         except DBAPIError as error:
             raise _translate(error) from error
 
@@ -166,6 +173,10 @@ def _pg_asynchronous_commit(raw: Any, _record: Any) -> None:
 def _retryable(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     return state in _PG_RETRYABLE or "database is locked" in str(error.orig)
+
+
+def _no_connection() -> Unavailable:
+    return Unavailable("the index is busy", hint="try again; every connection of this process is in use")
 
 
 def _translate(error: DBAPIError) -> Exception:

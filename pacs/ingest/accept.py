@@ -221,6 +221,15 @@ class Ingest:
     def _refuse(self, actor: Actor, spooled: Spooled, broken: Broken) -> Refused:
         """Keep the bytes for the administrator, tell the outbox, leave a trace in the audit."""
         key = quarantine(self._quarantined, spooled, durable=self._durable) if spooled.size else ""
+        try:
+            self._note_refusal(actor, spooled, broken, key)
+        except BaseException:
+            if key:
+                self._quarantined.remove(key)
+            raise
+        return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
+
+    def _note_refusal(self, actor: Actor, spooled: Spooled, broken: Broken, key: str) -> None:
         with self._db.write() as tx:
             if key:
                 quarantined.note(tx, _kept(actor, spooled, broken, key))
@@ -233,7 +242,6 @@ class Ingest:
                     payload={"rule": broken.rule, "key": key},
                 ),
             )
-        return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
 
     def _answer(self, fate: _Fate, entry: Entry) -> Receipt:
         match fate:

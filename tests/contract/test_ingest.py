@@ -1,6 +1,8 @@
 """The one way in, straight through the use case, on both databases."""
 
+import errno
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
 from pacs.db import schema
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import Forbidden
+from pacs.errors import Forbidden, Unavailable
 from pacs.ingest.examine import RULES, Expected
 from pacs.ingest.receipt import Duplicate, Refused, Stored, Superseded
 from pacs.retrieve.selection import Wanted
@@ -298,3 +300,49 @@ def test_check_sees_every_kind_of_difference(archive: Archive, tmp_path: Path) -
     kinds = sorted(finding.kind for finding in archive.checker.check(deep=True))
     assert kinds == ["missing-file", "unknown-file", "wrong-bytes", "wrong-size", "wrong-statistics"]
     assert "wrong-bytes" not in {finding.kind for finding in archive.checker.check(deep=False)}
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync", "link"])
+def test_a_full_disk_is_told_and_leaves_nothing(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (item,) = ct_series(1)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(Unavailable, match="full"):
+        put(archive, item.part10())
+    monkeypatch.undo()
+    assert [path.name for path in archive._spool.folder.iterdir()] == [".lock"]
+    assert not list(archive._hot.walk())
+    assert isinstance(put(archive, item.part10()), Stored)
+    assert not list(archive.checker.check(deep=True))
+
+
+def test_an_index_that_is_away_refuses_and_leaves_nothing_to_lose(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (item,) = ct_series(1)
+
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("the index cannot be reached")
+
+    monkeypatch.setattr(archive._db, "transact", away)
+    with pytest.raises(Unavailable):
+        put(archive, item.part10())
+    monkeypatch.undo()
+    assert not list(archive._hot.walk())
+    assert isinstance(put(archive, item.part10()), Stored)
+
+
+def test_a_disk_mounted_in_the_wrong_place_is_told(opened: Opener, tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm")  # noqa: S108 - only another file system is wanted
+    if elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is only one file system here")
+    (tmp_path / "a").mkdir()
+    with tempfile.TemporaryDirectory(dir=elsewhere) as other:
+        (tmp_path / "a" / "hot").symlink_to(other)
+        with pytest.raises(Unavailable, match="different file systems"):
+            opened()
