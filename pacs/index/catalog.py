@@ -1,9 +1,12 @@
 """Record an instance in the caller's transaction: rows, statistics and definers together.
 
 Locks are taken in one order (study, patient, series, instance), so that transactions on the same
-study wait for each other instead of dead-locking. The *definer* of a patient, study or series is
-the instance first received; its attributes stand for the whole. That choice depends only on the
-objects, never on who won a race, so a rebuilt index says the same.
+study wait for each other instead of dead-locking. They are FOR NO KEY UPDATE: who adds a study
+shares its patient's key already (for the foreign key), as may another beside it.
+
+The *definer* of a patient, study or series is the instance first received; its attributes stand
+for the whole. That choice depends only on the objects, never on who won a race, so a rebuilt index
+says the same.
 """
 
 from dataclasses import dataclass
@@ -65,12 +68,12 @@ _STUDY = (
     )
     .join(schema.patients, _p.id == _s.patient_id_fk)
     .where(_s.study_instance_uid == sa.bindparam("uid"))
-    .with_for_update(of=schema.studies)
+    .with_for_update(of=schema.studies, key_share=True)
 )
 _SERIES = (
     sa.select(_e.id, _e.study_fk, _e.definer_ns, _e.definer_uid, _e.modality)
     .where(_e.series_instance_uid == sa.bindparam("uid"))
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 # Not locked here: whoever made the study holds it and will want the patient next.
 _PATIENT = sa.select(_p.id).where(_p.patient_key == sa.bindparam("key"))
@@ -86,7 +89,7 @@ def hold(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
     known = find(tx, sop_instance_uid)
     if known is None:
         return None
-    tx.execute(sa.select(_s.id).where(_s.id == known.study_fk).with_for_update())
+    tx.execute(sa.select(_s.id).where(_s.id == known.study_fk).with_for_update(key_share=True))
     now = find(tx, sop_instance_uid)
     if now is None or now.study_fk != known.study_fk:
         raise Moved
@@ -183,7 +186,9 @@ def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
 
 def _locked_patient(tx: sa.Connection, patient_id: int) -> Any:
     row = tx.execute(
-        sa.select(_p.id, _p.definer_ns, _p.definer_uid).where(_p.id == patient_id).with_for_update()
+        sa.select(_p.id, _p.definer_ns, _p.definer_uid)
+        .where(_p.id == patient_id)
+        .with_for_update(key_share=True)
     ).first()
     if row is None:
         raise Moved

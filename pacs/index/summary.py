@@ -27,7 +27,9 @@ def joined(values: set[str]) -> str:
 def recompute(tx: sa.Connection, study_id: int) -> None:
     """Bring a study, its series and its patient in line with its instances; remove what is empty."""
     study = tx.execute(
-        sa.select(_s.id, _s.patient_id_fk, _s.study_instance_uid).where(_s.id == study_id).with_for_update()
+        sa.select(_s.id, _s.patient_id_fk, _s.study_instance_uid)
+        .where(_s.id == study_id)
+        .with_for_update(key_share=True)
     ).first()
     if study is None:
         return

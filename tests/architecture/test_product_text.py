@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users/\w+)/")
+MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root)/")
 LOCKS = {"uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock", "package-lock.json"}
 CONSTRAINTS = ("constraints.txt", "constraints-dev.txt")
 
