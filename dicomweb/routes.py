@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from dicomweb import bulkdata, frames, metadata, pages, qido, stow, wado
+from dicomweb import bulkdata, frames, metadata, pages, qido, stow, wado, worklist
 from dicomweb.calls import Call
 from dicomweb.urls import PREFIX
 
@@ -54,6 +54,18 @@ ROUTES: tuple[Get | Post, ...] = (
     Get(f"{_INSTANCE}/metadata", metadata.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve),
     Get(f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata.retrieve),
+    # The reading list
+    Get("/api/worklist", worklist.page),
+    Get("/api/worklist/changes", worklist.changes),
+    Get("/api/worklist/events", worklist.watch),
+    Get("/api/worklist/{study}", worklist.item),
+    Post("/api/worklist/{study}/claim", worklist.claim),
+    Post("/api/worklist/{study}/release", worklist.release),
+    Post("/api/worklist/{study}/finish", worklist.finish),
+    Post("/api/worklist/{study}/reopen", worklist.reopen),
+    Post("/api/worklist/{study}/request/{priority}", worklist.request),
+    Post("/api/findings/{finding}/{verdict}", worklist.judge),
+    Get("/api/models", worklist.score_cards),
     # Operations and the page
     Get("/healthz", pages.healthz),
     Get("/readyz", pages.readyz),

@@ -19,13 +19,20 @@ from pacs.index import census
 from pacs.ingest.accept import Ingest
 from pacs.ingest.check import Checker
 from pacs.ingest.recover import recover
+from pacs.ingest.settle import Settler
+from pacs.outbox.crew import Chore, Crew, trimming
 from pacs.query.find import Search
+from pacs.reading.arrivals import Arrivals
+from pacs.reading.reprioritise import Reprioritise
+from pacs.reading.worklist import Worklist
 from pacs.retrieve.deliver import Retrieve
 from pacs.store import layout
 from pacs.store.disk import DiskStore
 from pacs.store.spool import Spool
 
 _DATABASE_FILE = "index.db"
+_RECOVER_EVERY_S = 10.0
+_EVENTS_KEPT_S = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,8 @@ class Archive:
     retrieve: Retrieve
     door: Door
     checker: Checker
+    worklist: Worklist
+    reprioritise: Reprioritise
     _db: Database
     _hot: DiskStore
     _spool: Spool
@@ -72,6 +81,17 @@ class Archive:
     def recover(self) -> int:
         """Finish what dead processes left; returns how many objects that were."""
         return recover(self.ingest, self._spool, self._hot)
+
+    def crew(self) -> Crew:
+        """Those who do in the background what nobody waits for; any number of processes may."""
+        settler = Settler(self._db, quiet_s=self.config.reading.quiet_seconds)
+        chores = (
+            Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
+            Chore("settle", settler.fire),
+            Chore("claims", self.worklist.sweep, every_s=1.0),
+            trimming(self._db, _EVENTS_KEPT_S),
+        )
+        return Crew(self._db, (settler.follower(), Arrivals().follower()), chores)
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
@@ -115,13 +135,16 @@ def open_archive(config: Config) -> Archive:
         ingest = Ingest(
             db, hot, quarantined, spool, durable=durable, keep_first=config.store.conflict == "keep-first"
         )
+        looks = Looks(db)
         archive = Archive(
             config=config,
             ingest=ingest,
             search=Search(db),
-            retrieve=Retrieve(db, hot, spool.folder, Looks(db)),
+            retrieve=Retrieve(db, hot, spool.folder, looks),
             door=Door(config),
             checker=Checker(db, hot, quarantined, ingest),
+            worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
+            reprioritise=Reprioritise(db),
             _db=db,
             _hot=hot,
             _spool=spool,

@@ -1,35 +1,35 @@
-"""The worker role: upkeep that nobody waits for."""
+"""The worker role: what nobody waits for. The crew does it; this keeps the crew at work."""
 
 import threading
-import traceback
 from typing import Final, Protocol
 
 from pacs import log
 from pacs.errors import PacsError
 
-EVERY_SECONDS: Final = 10.0
+_AGAIN_SECONDS: Final = 2.0
 _log = log.get(__name__)
 
 
+class _Crew(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self, grace_s: float = 5.0) -> bool: ...
+
+
 class _Archive(Protocol):
-    def recover(self) -> object:
-        """Finish or discard what dead processes left in the spool."""
+    def crew(self) -> _Crew: ...
 
 
 def serve(archive: _Archive, stop: threading.Event) -> None:
-    """Do the rounds until told to stop. A round that fails is logged and tried again."""
-    while True:
-        _round(archive)
-        if stop.wait(EVERY_SECONDS):
-            return
-
-
-def _round(archive: _Archive) -> None:
-    try:
-        archive.recover()
-    except PacsError as error:
-        _log.warning("recovery postponed reason=%s", error)
-    except Exception as error:  # noqa: BLE001 - one bad leftover must not end the upkeep of the rest
-        # Kind and place only: a message or a trace can hold what stood in the object.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        _log.error("recovery failed kind=%s at=%s:%s", type(error).__name__, place.name, place.lineno)
+    """Work until told to stop. While the index is away the crew waits for it."""
+    crew = archive.crew()
+    while not stop.is_set():
+        try:
+            crew.start()
+            break
+        except PacsError as error:
+            _log.warning("not started yet reason=%s", error)
+            stop.wait(_AGAIN_SECONDS)
+    stop.wait()
+    if not crew.stop():
+        _log.warning("something was still at work when the role stopped")

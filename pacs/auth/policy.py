@@ -12,6 +12,8 @@ class Action(StrEnum):
     SEARCH = "search"
     READ = "read"
     INSPECT = "inspect"  # server facts, audit trail, configuration
+    WORKLIST = "worklist"  # see what is to be read, claim it, finish it, judge its findings
+    REPRIORITISE = "reprioritise"  # tell what a model found
 
 
 _ALLOWED: dict[Action, frozenset[Role]] = {
@@ -20,6 +22,8 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.SEARCH: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.READ: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.INSPECT: frozenset({Role.VIEWER, Role.ADMIN}),
+    Action.WORKLIST: frozenset({Role.VIEWER, Role.ADMIN}),
+    Action.REPRIORITISE: frozenset({Role.ADMIN}),
 }
 
 

@@ -118,6 +118,21 @@ class WebConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingConfig:
+    """The reading list."""
+
+    quiet_seconds: float = _setting(
+        60.0,
+        "A study has settled, and is listed to be read, when nothing more came for so long.",
+        low=0.1,
+        high=86_400.0,
+    )
+    claim_seconds: float = _setting(
+        900.0, "How long a reader's claim of a study lasts unless it is renewed.", low=1.0, high=86_400.0
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEntry:
     """A caller over HTTP, known by the digest of its token (`pacs token create`)."""
 
@@ -153,6 +168,7 @@ class Config:
     dimse: DimseConfig = field(default_factory=DimseConfig)
     web: WebConfig = field(default_factory=WebConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
+    reading: ReadingConfig = field(default_factory=ReadingConfig)
 
 
 def is_loopback(host: str) -> bool:

@@ -6,6 +6,7 @@ The schema equals the sum of the migrations; a test compares them.
 from sqlalchemy import (
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Index,
     LargeBinary,
@@ -241,3 +242,115 @@ LEVELS: dict[Level, Table] = {
     Level.SERIES: series,
     Level.IMAGE: instances,
 }
+
+# How far a named reader of the outbox has come (pacs.outbox.log).
+outbox_cursors = Table(
+    "outbox_cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _count("tx"),
+    _count("seq"),
+)
+
+# Events set aside for one subscriber: to be worked on, to be tried again, or parked (never due).
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(),
+    Column("subscriber", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    _count("at_ns"),
+    _text("kind"),
+    _text("study_uid"),
+    _text("series_uid"),
+    _text("sop_instance_uid"),
+    _text("payload"),
+    _count("attempts"),
+    _count("due_ns"),
+    _count("parked_ns"),
+    _text("reason"),
+    UniqueConstraint("subscriber", "seq"),
+    Index(None, "subscriber", "due_ns"),
+    Index(None, "parked_ns", "id"),
+)
+
+# `quiet_since_ns` is when the latest object of a study came; empty once that has been settled.
+settling = Table(
+    "settling",
+    metadata,
+    Column("study_uid", Text, primary_key=True),
+    Column("quiet_since_ns", BigInteger),
+    _count("generation"),
+    Index(None, "quiet_since_ns"),
+)
+
+# One row, raised by every change of the reading list before anything else is touched: changes of
+# the list happen one after the other, so their versions become visible in order.
+worklist_version = Table(
+    "worklist_version",
+    metadata,
+    _id(),
+    _count("version"),
+)
+
+# `rank_ns` orders the list at any time (pacs.reading.priority); `lead_fk` is the finding behind the
+# urgency, 0 for none. A claim ends by itself when `held_until_ns` has passed.
+worklist = Table(
+    "worklist",
+    metadata,
+    Column("study_uid", Text, primary_key=True),
+    _text("patient_id"),
+    _count("generation"),
+    _text("requested"),
+    Column("urgency", Double, nullable=False, server_default="0"),
+    _count("lead_fk"),
+    _count("waiting_since_ns"),
+    _count("rank_ns"),
+    _text("holder"),
+    _count("held_until_ns"),
+    _count("done"),
+    _count("done_ns"),
+    _text("done_by"),
+    _count("version"),
+    Index(None, "done", "rank_ns", "study_uid"),
+    Index(None, "version"),
+    Index(None, "held_until_ns"),
+)
+
+# What a model said of a study, run by run; `current` marks the latest run of each model.
+model_runs = Table(
+    "model_runs",
+    metadata,
+    _id(),
+    _text("study_uid"),
+    _text("model"),
+    _text("model_version"),
+    _text("run"),
+    _count("at_ns"),
+    _count("current"),
+    UniqueConstraint("study_uid", "model", "run"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    _id(),
+    _ref("run_fk", "model_runs"),
+    _text("name"),
+    Column("severity", Double, nullable=False),
+    Column("confidence", Double, nullable=False),
+    _text("verdict"),
+    _text("judged_by"),
+    _count("judged_ns"),
+    Index(None, "run_fk"),
+)
+
+score_cards = Table(
+    "score_cards",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("model_version", Text, primary_key=True),
+    _count("accepted"),
+    _count("modified"),
+    _count("rejected"),
+)

@@ -210,11 +210,9 @@ class Ingest:
             _audit(tx, actor, entry, fate)
         if fate in {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}:
             kind = events.Kind.STORED if fate is _Fate.STORED else events.Kind.SUPERSEDED
+            payload: dict[str, str | int] = {"digest": entry.digest, "sop_class": entry.sop_class}
             events.append(
-                tx,
-                events.Event(
-                    kind, entry.key.study, entry.key.series, entry.key.instance, {"digest": entry.digest}
-                ),
+                tx, events.Event(kind, entry.key.study, entry.key.series, entry.key.instance, payload)
             )
         return fate
 

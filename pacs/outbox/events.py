@@ -14,6 +14,7 @@ class Kind(StrEnum):
     STORED = "stored"
     SUPERSEDED = "superseded"
     REFUSED = "refused"
+    SETTLED = "settled"  # nothing more came for a study for a while; payload: its generation
 
 
 @dataclass(frozen=True, slots=True)

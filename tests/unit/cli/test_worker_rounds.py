@@ -1,4 +1,4 @@
-"""The worker's rounds go on whatever happens in one of them."""
+"""The worker waits for an index that is away, and stops when told to."""
 
 import threading
 
@@ -8,26 +8,31 @@ from pacs import worker
 from pacs.errors import Unavailable
 
 
-class Archive:
+class Crew:
     def __init__(self, stop: threading.Event, *troubles: Exception) -> None:
-        self.stop = stop
+        self.stop_event = stop
         self.troubles = list(troubles)
-        self.rounds = 0
+        self.story: list[str] = []
 
-    def recover(self) -> int:
-        self.rounds += 1
+    def crew(self) -> "Crew":
+        return self
+
+    def start(self) -> None:
         if self.troubles:
+            self.story.append("tried")
             raise self.troubles.pop(0)
-        self.stop.set()
-        return 0
+        self.story.append("started")
+        self.stop_event.set()
+
+    def stop(self, grace_s: float = 5.0) -> bool:
+        self.story.append("stopped")
+        return grace_s > 0
 
 
-def test_rounds(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(worker, "EVERY_SECONDS", 0.01)
+def test_worker_starts_when_it_can(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(worker, "_AGAIN_SECONDS", 0.01)
     stop = threading.Event()
-    archive = Archive(stop, Unavailable("the disk is full"), ValueError("DOE^JANE"))
-    worker.serve(archive, stop)
-    assert archive.rounds == 3
-    assert "the disk is full" in caplog.text
-    assert "kind=ValueError at=recover" in caplog.text
-    assert "DOE" not in caplog.text
+    crew = Crew(stop, Unavailable("the index is away"))
+    worker.serve(crew, stop)
+    assert crew.story == ["tried", "started", "stopped"]
+    assert "the index is away" in caplog.text

@@ -1,0 +1,194 @@
+"""The reading list over HTTP: JSON, and live by server-sent events. Studies go by their UID; whoever
+wants to know whose they are searches for them, and that is written down."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import anyio
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from dicomweb.calls import Call
+from dicomweb.media import JSON
+from pacs.errors import Invalid
+from pacs.reading.model import Place, Raised, Requested, Verdict, WorkItem
+
+_LIMIT: Final = 100
+_POLL_SECONDS: Final = 0.5
+_LONGEST_STREAM_SECONDS: Final = 3600.0  # then the browser asks again by itself
+_SILENCE_SECONDS: Final = 15.0  # proxies cut what is silent for longer
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def page(call: Call) -> Response:
+    """Most pressing first. `after` is the `next` of the page before; `done` lists what was read."""
+    asked = call.request.query_params
+    found = call.archive.worklist.page(
+        call.actor,
+        limit=_number(asked.get("limit", str(_LIMIT)), "limit"),
+        after=_place(asked.get("after", "")),
+        done=asked.get("done", "") in {"1", "true"},
+    )
+    following = f"{found.next.rank_ns}.{found.next.study_uid}" if found.next else None
+    return _json(
+        {"items": [_item(item) for item in found.items], "next": following, "version": found.version}
+    )
+
+
+def changes(call: Call) -> Response:
+    """What changed after the version `since`."""
+    since = _number(call.request.query_params.get("since", "0"), "since")
+    found = call.archive.worklist.changes(call.actor, since)
+    return _json(
+        {"items": [_item(item) for item in found.items], "version": found.version, "more": found.more}
+    )
+
+
+def item(call: Call) -> Response:
+    """One study of the list, with what the models found in it."""
+    study = call.uid("study")
+    shown = _item(call.archive.worklist.item(call.actor, study))
+    findings = call.archive.worklist.findings(call.actor, study)
+    return _json(shown | {"findings": [_raised(raised) for raised in findings]})
+
+
+def score_cards(call: Call) -> Response:
+    """How the findings of each model fared with the readers."""
+    cards = call.archive.worklist.score_cards(call.actor)
+    return _json(
+        [
+            {
+                "model": card.model,
+                "version": card.model_version,
+                "accepted": card.accepted,
+                "modified": card.modified,
+                "rejected": card.rejected,
+            }
+            for card in cards
+        ]
+    )
+
+
+def watch(call: Call) -> Response:
+    """Server-sent events: each is a changed item, its id the version to go on from."""
+    text = call.header("last-event-id") or call.request.query_params.get("since", "0")
+    since = _number(text, "since")
+    call.archive.worklist.changes(call.actor, since, limit=1)  # a refusal is an answer, not a broken stream
+    return StreamingResponse(_events(call, since), media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _events(call: Call, since: int) -> AsyncIterator[bytes]:
+    end, spoke = time.monotonic() + _LONGEST_STREAM_SECONDS, time.monotonic()
+    yield b"retry: 1000\n\n"
+    while time.monotonic() < end:
+        found = await run_in_threadpool(call.archive.worklist.changes, call.actor, since)
+        for changed in found.items:
+            yield b"id: %d\ndata: %s\n\n" % (changed.version, orjson.dumps(_item(changed)))
+        since = found.version
+        if found.items:
+            spoke = time.monotonic()
+        elif time.monotonic() - spoke > _SILENCE_SECONDS:
+            spoke = time.monotonic()
+            yield b":\n\n"
+        if not found.more:
+            await anyio.sleep(_POLL_SECONDS)
+
+
+async def claim(call: Call) -> Response:
+    """409 when another reader has it."""
+    return await _changed(call, call.archive.worklist.claim)
+
+
+async def release(call: Call) -> Response:
+    return await _changed(call, call.archive.worklist.release)
+
+
+async def finish(call: Call) -> Response:
+    return await _changed(call, call.archive.worklist.finish)
+
+
+async def reopen(call: Call) -> Response:
+    return await _changed(call, call.archive.worklist.reopen)
+
+
+async def request(call: Call) -> Response:
+    """The priority that people ask for: STAT, HIGH, ROUTINE or LOW."""
+    try:
+        requested = Requested(call.part("priority"))
+    except ValueError:
+        raise Invalid(f"priorities are {', '.join(Requested)}") from None
+    shown = await run_in_threadpool(call.archive.worklist.request, call.actor, call.uid("study"), requested)
+    return _json(_item(shown))
+
+
+async def judge(call: Call) -> Response:
+    """A reader's word on a finding: accepted, modified or rejected."""
+    try:
+        verdict = Verdict(call.part("verdict"))
+    except ValueError:
+        raise Invalid(f"verdicts are {', '.join(Verdict)}") from None
+    number = _number(call.part("finding"), "finding")
+    return _json(_raised(await run_in_threadpool(call.archive.worklist.judge, call.actor, number, verdict)))
+
+
+def _changed(call: Call, change: Callable[..., WorkItem]) -> Awaitable[Response]:
+    async def answer() -> Response:
+        return _json(_item(await run_in_threadpool(change, call.actor, call.uid("study"))))
+
+    return answer()
+
+
+def _item(shown: WorkItem) -> dict[str, Any]:
+    return {
+        "study": shown.study_uid,
+        "state": shown.state.value,
+        "waiting_since": _moment(shown.waiting_since_ns),
+        "requested": shown.requested.value,
+        "urgency": shown.urgency,
+        "finding": _raised(shown.lead) if shown.lead else None,
+        "holder": shown.holder or None,
+        "held_until": _moment(shown.held_until_ns),
+        "done_by": shown.done_by or None,
+        "done": _moment(shown.done_ns),
+        "rank": str(shown.rank_ns),
+        "version": shown.version,
+    }
+
+
+def _raised(raised: Raised) -> dict[str, Any]:
+    return {
+        "id": raised.id,
+        "name": raised.finding.name,
+        "severity": raised.finding.severity,
+        "confidence": raised.finding.confidence,
+        "model": raised.model,
+        "model_version": raised.model_version,
+        "verdict": raised.verdict.value if raised.verdict else None,
+    }
+
+
+def _moment(nanoseconds: int) -> str | None:
+    if not nanoseconds:
+        return None
+    return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC).isoformat(timespec="milliseconds")
+
+
+def _place(text: str) -> Place | None:
+    if not text:
+        return None
+    rank, _, study = text.partition(".")
+    sign, digits = (-1, rank[1:]) if rank.startswith("-") else (1, rank)
+    return Place(sign * _number(digits, "after"), study)
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20):
+        raise Invalid(f"{name} is a whole number from 0")
+    return int(text)
+
+
+def _json(value: object) -> Response:
+    return Response(orjson.dumps(value), media_type=JSON, headers={"Cache-Control": "no-store"})

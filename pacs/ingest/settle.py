@@ -1,0 +1,98 @@
+"""A study has settled when nothing more came for it for a while; it settles again when more comes.
+
+Each settling is told once, as an event of the outbox, in the transaction that records it. All that
+is known about quiet stands in the index, so it survives every restart, and any number of processes
+may look after it. Quiet is measured along the log: while events are waiting to be read, no study is
+taken for quiet beyond the first of them.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pacs import clock
+from pacs.db import schema
+from pacs.db.connection import Database
+from pacs.outbox import events, log
+from pacs.outbox.events import Event, Kind
+from pacs.outbox.log import Told
+from pacs.outbox.subscriber import Follower
+
+NAME: Final = "settle"
+_KINDS: Final = frozenset({Kind.STORED, Kind.SUPERSEDED})
+_AT_ONCE: Final = 200
+# Objects about the pictures of a study, PS3.4 B.5: reports and key object selections, presentation
+# states, registrations and segmentations. They are not more to be read: a study that has settled
+# stays so when they come, or the answer of a model would be a question to it again.
+_REMARKS: Final = tuple(f"1.2.840.10008.5.1.4.1.1.{family}." for family in ("88", "11", "66"))
+_s = schema.settling.c
+
+
+class Settler:
+    """Thread-safe."""
+
+    def __init__(self, db: Database, *, quiet_s: float) -> None:
+        self._db = db
+        self._quiet_ns = round(quiet_s * 1e9)
+
+    def follower(self) -> Follower:
+        """Notes arrivals; serve it before `fire` can find anything."""
+        return Follower(NAME, _KINDS, note)
+
+    def fire(self) -> bool:
+        """Tell of a bounded number of studies that are quiet long enough; False when there are none.
+
+        Raises Unavailable."""
+        with self._db.read() as tx:
+            if tx.execute(_due(self._until_ns(tx)).limit(1)).first() is None:
+                return False
+        return self._db.transact(self._fire)
+
+    def _until_ns(self, tx: sa.Connection) -> int:
+        """Studies quiet since then, or longer, have settled."""
+        at = log.position(tx, NAME) or log.START
+        unread_ns = log.first_unread_ns(tx, at, _KINDS)
+        now = clock.now_ns()
+        return (now if unread_ns is None else min(now, unread_ns)) - self._quiet_ns
+
+    def _fire(self, tx: sa.Connection) -> bool:
+        due = _due(self._until_ns(tx)).order_by(_s.quiet_since_ns).limit(_AT_ONCE)
+        rows = tx.execute(due.with_for_update(skip_locked=True)).all()
+        for row in rows:
+            generation = row.generation + 1
+            tx.execute(
+                sa.update(schema.settling)
+                .where(_s.study_uid == row.study_uid)
+                .values(quiet_since_ns=None, generation=generation)
+            )
+            events.append(tx, Event(Kind.SETTLED, row.study_uid, payload={"generation": generation}))
+        return bool(rows)
+
+
+def note(tx: sa.Connection, arrivals: Sequence[Told]) -> None:
+    """Begin, or begin again, to wait for quiet."""
+    latest: dict[str, int] = {}
+    remarked: dict[str, int] = {}
+    for told in arrivals:
+        which = remarked if _is_remark(told) else latest
+        which[told.study_uid] = max(which.get(told.study_uid, 0), told.at_ns)
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(schema.settling)
+    known = insert.excluded.quiet_since_ns
+    later = sa.case((_s.quiet_since_ns > known, _s.quiet_since_ns), else_=known)
+    again = insert.on_conflict_do_update(index_elements=["study_uid"], set_={"quiet_since_ns": later})
+    once = insert.on_conflict_do_nothing(index_elements=["study_uid"])
+    for statement, seen in ((again, latest), (once, remarked)):
+        rows = [{"study_uid": uid, "quiet_since_ns": at} for uid, at in sorted(seen.items())]
+        if rows:  # in one order, so that nobody waits in a circle
+            tx.execute(statement, rows)
+
+
+def _is_remark(told: Told) -> bool:
+    return str(told.payload.get("sop_class", "")).startswith(_REMARKS)
+
+
+def _due(until_ns: int) -> sa.Select[tuple[str, int]]:
+    return sa.select(_s.study_uid, _s.generation).where(_s.quiet_since_ns <= until_ns)

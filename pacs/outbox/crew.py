@@ -1,0 +1,85 @@
+"""The threads that serve subscribers and chores in one process; any number of processes may."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pacs import clock
+from pacs import log as logging
+from pacs.db.connection import Database
+from pacs.errors import PacsError
+from pacs.outbox import log
+from pacs.outbox.subscriber import Errand, Subscriber, describe, enrol, serve
+
+IDLE_S: Final = 0.2
+_TROUBLE_S: Final = 1.0
+_log = logging.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to look after again and again; `work` says whether there is more to do at once."""
+
+    name: str
+    work: Callable[[], bool]
+    every_s: float = IDLE_S
+
+
+def trimming(db: Database, keep_s: float) -> Chore:
+    """Remove events that every reader has passed and that are older than `keep_s`."""
+
+    def work() -> bool:
+        return db.transact(lambda tx: log.trim(tx, clock.now_ns() - round(keep_s * 1e9))) > 0
+
+    return Chore("trim", work, every_s=60.0)
+
+
+class Crew:
+    """Each subscriber has threads of its own: one that hangs keeps nobody else from working."""
+
+    def __init__(self, db: Database, subscribers: Sequence[Subscriber], chores: Sequence[Chore] = ()) -> None:
+        self._db = db
+        self._subscribers = tuple(subscribers)
+        self._chores = tuple(chores)
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Raises Unavailable."""
+        enrol(self._db, self._subscribers)
+        for subscriber in self._subscribers:
+            for _ in range(subscriber.workers if isinstance(subscriber, Errand) else 1):
+                self._spawn(subscriber.name, self._serving(subscriber), IDLE_S)
+        for chore in self._chores:
+            self._spawn(chore.name, chore.work, chore.every_s)
+
+    def stop(self, grace_s: float = 5.0) -> bool:
+        """Begin nothing new, and wait a while for what is begun; False when something is still at
+        work. That ends with the process, and its lease brings the event back."""
+        self._stop.set()
+        until = clock.monotonic() + grace_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - clock.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _serving(self, subscriber: Subscriber) -> Callable[[], bool]:
+        return lambda: serve(self._db, subscriber)
+
+    def _spawn(self, name: str, work: Callable[[], bool], idle_s: float) -> None:
+        thread = threading.Thread(target=self._loop, args=(name, work, idle_s), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _loop(self, name: str, work: Callable[[], bool], idle_s: float) -> None:
+        while not self._stop.is_set():
+            try:
+                pause = 0.0 if work() else idle_s
+            except PacsError as error:
+                _log.warning("postponed name=%s reason=%s", name, error)
+                pause = _TROUBLE_S
+            except Exception as error:  # noqa: BLE001 - one bad round must not end the upkeep for good
+                _log.error("failed name=%s reason=%s", name, describe(error))
+                pause = _TROUBLE_S
+            if pause:
+                self._stop.wait(pause)

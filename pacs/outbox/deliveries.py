@@ -1,0 +1,181 @@
+"""Events set aside for one subscriber: to be worked on, to be tried again, or parked.
+
+Taking one pushes its due time beyond the time the work may last and counts the attempt. So a
+worker that dies gives it back by itself, and one that is too late finds the count changed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pacs import clock
+from pacs.db import schema
+from pacs.outbox.log import Told, told
+from pacs.outbox.retry import Backoff
+
+_d = schema.deliveries.c
+_NEVER: Final = 2**63 - 1
+_DIED: Final = "the worker died or took too long"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An event in the hands of one worker; `attempts` proves that it still is."""
+
+    id: int
+    attempts: int
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Given up until somebody asks for another try. `reason` holds no patient data."""
+
+    id: int
+    subscriber: str
+    attempts: int
+    parked_ns: int
+    reason: str
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    told: Told
+    reason: str
+
+
+def add(tx: sa.Connection, subscriber: str, events: Iterable[Told]) -> None:
+    """Due at once. What is already set aside stays as it is."""
+    now = clock.now_ns()
+    _insert(tx, [_row(subscriber, event) | {"due_ns": now} for event in events])
+
+
+def add_failed(tx: sa.Connection, subscriber: str, failures: Iterable[Failed], retry: Backoff) -> None:
+    """Due after the first pause."""
+    now = clock.now_ns()
+    _insert(
+        tx,
+        [
+            _row(subscriber, failure.told)
+            | {"attempts": 1, "reason": failure.reason, "due_ns": now + retry.pause_ns(1)}
+            for failure in failures
+        ],
+    )
+
+
+def is_due(tx: sa.Connection, subscriber: str) -> bool:
+    return tx.execute(_due(subscriber).limit(1)).first() is not None
+
+
+def waiting(tx: sa.Connection) -> dict[str, int]:
+    """How many each subscriber has yet to do, those in hand included; without the parked."""
+    rows = tx.execute(
+        sa.select(_d.subscriber, sa.func.count()).where(_d.parked_ns == 0).group_by(_d.subscriber)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def take(tx: sa.Connection, subscriber: str, retry: Backoff, lease_ns: int) -> Taken | None:
+    """The one that is due longest. What used up its attempts without an answer is parked instead."""
+    while True:
+        row = tx.execute(
+            _due(subscriber).order_by(_d.due_ns, _d.id).limit(1).with_for_update(skip_locked=True)
+        ).first()
+        if row is None:
+            return None
+        taken = Taken(row.id, row.attempts, told(row))
+        if retry.is_over(row.attempts):
+            park(tx, taken, row.reason or _DIED)
+            continue
+        tx.execute(
+            _mine(taken).values(attempts=row.attempts + 1, due_ns=clock.now_ns() + lease_ns, reason=_DIED)
+        )
+        return Taken(taken.id, row.attempts + 1, taken.told)
+
+
+def done(tx: sa.Connection, taken: Taken) -> bool:
+    """False when it is somebody else's by now."""
+    mine = (_d.id == taken.id) & (_d.attempts == taken.attempts)
+    return tx.execute(sa.delete(schema.deliveries).where(mine)).rowcount == 1
+
+
+def failed(tx: sa.Connection, taken: Taken, reason: str, retry: Backoff) -> bool:
+    """Due again after a pause, or parked; True when parked."""
+    if retry.is_over(taken.attempts):
+        return park(tx, taken, reason)
+    due = clock.now_ns() + retry.pause_ns(taken.attempts)
+    tx.execute(_mine(taken).values(due_ns=due, reason=reason))
+    return False
+
+
+def park(tx: sa.Connection, taken: Taken, reason: str) -> bool:
+    values = {"due_ns": _NEVER, "parked_ns": clock.now_ns(), "reason": reason}
+    return tx.execute(_mine(taken).values(values)).rowcount == 1
+
+
+def parked(
+    tx: sa.Connection, *, subscriber: str = "", after: int = 0, limit: int = 100
+) -> tuple[Parked, ...]:
+    """By ascending id, those beyond the id `after`."""
+    query = _ROWS.where(_d.parked_ns > 0, _d.id > after).order_by(_d.id).limit(limit)
+    if subscriber:
+        query = query.where(_d.subscriber == subscriber)
+    return tuple(
+        Parked(row.id, row.subscriber, row.attempts, row.parked_ns, row.reason, told(row))
+        for row in tx.execute(query)
+    )
+
+
+def unpark(tx: sa.Connection, *, subscriber: str = "", id: int = 0) -> int:  # noqa: A002 - the row's own name
+    """Try again from the first attempt: one, or all of a subscriber, or all; returns how many."""
+    change = sa.update(schema.deliveries).where(_d.parked_ns > 0)
+    if id:
+        change = change.where(_d.id == id)
+    if subscriber:
+        change = change.where(_d.subscriber == subscriber)
+    return tx.execute(change.values(due_ns=clock.now_ns(), parked_ns=0, attempts=0)).rowcount
+
+
+def discard(tx: sa.Connection, id: int) -> bool:  # noqa: A002 - the row's own name
+    """Give one up for good."""
+    return tx.execute(sa.delete(schema.deliveries).where(_d.id == id, _d.parked_ns > 0)).rowcount == 1
+
+
+# What is set aside has left the log; it has no place in its order any more.
+_ROWS: sa.Select[Any] = sa.select(schema.deliveries, sa.literal(0).label("tx"))
+
+
+def _due(subscriber: str) -> sa.Select[Any]:
+    return _ROWS.where(_d.subscriber == subscriber, _d.due_ns <= clock.now_ns())
+
+
+def _mine(taken: Taken) -> sa.Update:
+    return sa.update(schema.deliveries).where(_d.id == taken.id, _d.attempts == taken.attempts)
+
+
+def _row(subscriber: str, event: Told) -> dict[str, object]:
+    return {
+        "subscriber": subscriber,
+        "seq": event.seq,
+        "at_ns": event.at_ns,
+        "kind": event.kind,
+        "study_uid": event.study_uid,
+        "series_uid": event.series_uid,
+        "sop_instance_uid": event.sop_instance_uid,
+        "payload": orjson.dumps(event.payload).decode() if event.payload else "",
+        "attempts": 0,
+        "reason": "",
+    }
+
+
+def _insert(tx: sa.Connection, rows: list[dict[str, object]]) -> None:
+    if not rows:
+        return
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(schema.deliveries)
+    tx.execute(statement.on_conflict_do_nothing(index_elements=["subscriber", "seq"]), rows)

@@ -1,0 +1,1 @@
+"""What is to be read, in which order, and by whom."""
