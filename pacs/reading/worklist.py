@@ -82,13 +82,13 @@ class Worklist:
         with self._db.read() as tx:
             return said.score_cards(tx)
 
-    def claim(self, actor: Actor, study_uid: str, seconds: float = 0.0) -> WorkItem:
-        """Take the study to read for so long (0: as long as usual).
+    def claim(self, actor: Actor, study_uid: str, seconds: float | None = None) -> WorkItem:
+        """Take the study to read for so long (None: as long as usual).
 
         Exactly one of any number of claimers gets it.
 
         Raises NotFound, Conflict when another has it or it has been read, Invalid."""
-        seconds = seconds or self._claim_s
+        seconds = self._claim_s if seconds is None else seconds
         if not 0 < seconds <= _LONGEST_LEASE_S:
             raise Invalid(f"a claim lasts up to {_LONGEST_LEASE_S:.0f} seconds")
         lease_ns = round(seconds * 1e9)
