@@ -1,6 +1,7 @@
 """A blocking socket that carries PDUs: one reused buffer in, scattered buffers out, time-outs."""
 
 import contextlib
+import os
 import select
 import socket
 import threading
@@ -67,8 +68,9 @@ class Wire:
         """End the connection from another thread than the reading one."""
         if self._sending.acquire(timeout=0.2):
             with contextlib.suppress(OSError):
-                self._sock.setblocking(False)
-                self._sock.send(last_words)
+                # Past the socket object, whose time-out the reading thread relies on at this moment;
+                # the descriptor of a socket with a time-out never blocks.
+                os.write(self._sock.fileno(), last_words)
             self._sending.release()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
