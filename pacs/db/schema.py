@@ -169,8 +169,11 @@ versions = Table(
     _count("size"),
     _count("dataset_offset"),
     _count("received_ns"),
-    Column("key", Text, nullable=False, unique=True),
+    Column("key", Text, nullable=False),
+    Column("tier", Text, nullable=False, server_default="hot"),
+    _count("offset"),
     UniqueConstraint("sop_instance_uid", "digest"),
+    UniqueConstraint("tier", "key", "offset"),
 )
 
 locations = Table(
@@ -184,6 +187,41 @@ locations = Table(
     _count("length"),
     Index(None, "instance_fk"),
     UniqueConstraint("tier", "key", "offset"),
+)
+
+# A pack of the cold tier, written down before its first byte is sent; `verified_ns` is when it was
+# read back and found right, 0 before. Locations name it by `key`.
+packs = Table(
+    "packs",
+    metadata,
+    _id(),
+    Column("key", Text, nullable=False, unique=True),
+    _text("study_uid"),
+    _text("series_uid"),
+    _count("size"),
+    _count("begun_ns"),
+    _count("verified_ns"),
+    _text("claimed_by"),
+    _count("claimed_until_ns"),
+    Index(None, "study_uid"),
+)
+
+# Hot files that no row names any more and that are about to be removed.
+evictions = Table(
+    "evictions",
+    metadata,
+    _id(),
+    Column("key", Text, nullable=False, unique=True),
+)
+
+# What is known of a study only here: when it was last read, and why it must stay where it is.
+study_care = Table(
+    "study_care",
+    metadata,
+    Column("study_uid", Text, primary_key=True),
+    _count("last_read_ns"),
+    _text("hold"),
+    Index(None, "last_read_ns"),
 )
 
 quarantine = Table(

@@ -121,8 +121,11 @@ def insert(tx: sa.Connection, entry: Entry) -> int | None:
     return instance_id
 
 
-def supersede(tx: sa.Connection, known: Known, entry: Entry, former_key: str) -> None:
-    """Make `entry` the current version; the former one is noted in the versions table."""
+def supersede(
+    tx: sa.Connection, known: Known, entry: Entry, former_key: str, *, tier: str, offset: int
+) -> None:
+    """Make `entry` the current version; the former one, which lies at `offset` of `former_key` in
+    `tier`, is noted in the versions table."""
     study = _locked_study(tx, entry)
     series, _ = _locked_series(tx, entry, study.id)
     row = _instance_row(entry, series.id, study.id)
@@ -132,6 +135,8 @@ def supersede(tx: sa.Connection, known: Known, entry: Entry, former_key: str) ->
         tx,
         entry.key.instance,
         key=former_key,
+        tier=tier,
+        offset=offset,
         digest=known.digest,
         prefix_digest=known.prefix_digest,
         transfer_syntax=known.transfer_syntax,
@@ -143,12 +148,14 @@ def supersede(tx: sa.Connection, known: Known, entry: Entry, former_key: str) ->
         summary.recompute(tx, study_id)
 
 
-def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str) -> None:
+def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str, *, tier: str, offset: int) -> None:
     """Keep bytes that are older than the current ones as a former version."""
     note_version(
         tx,
         entry.key.instance,
         key=key,
+        tier=tier,
+        offset=offset,
         digest=entry.digest,
         prefix_digest=entry.prefix_digest,
         transfer_syntax=entry.transfer_syntax,

@@ -87,14 +87,15 @@ class Ingest:
         meta, _ = file_meta(spooled)
         self._settle(actor, examine(spooled, meta, Expected()), key, spooled)
 
-    def restore(self, actor: Actor, stored: Spooled, key: str) -> bool:
-        """Record a file of the hot tier in an index that does not know it; the file stays as it is.
+    def restore(self, actor: Actor, stored: Spooled, key: str, *, place: Location | None = None) -> bool:
+        """Record a file of the hot tier, or one that lies at `place`, in an index that does not know
+        it; the file stays as it is.
 
         Other bytes under one UID are versions, whatever the policy is today. Raises Broken.
         False when the same data set is already recorded from another file."""
         meta, _ = file_meta(stored)
         entry = examine(stored, meta, Expected())
-        location = Location(layout.HOT, key, 0, entry.size)
+        location = place or Location(layout.HOT, key, 0, entry.size)
         fate = self._transact(
             lambda tx: self._settled(tx, actor, entry, location, keep_first=False, tell=False)
         )
@@ -260,10 +261,10 @@ def _met(
     if keep_first:
         return _Fate.KEPT_FIRST
     if (entry.received_ns, entry.digest) < (known.received_ns, known.digest):
-        catalog.add_former(tx, known, entry, location.key)
+        catalog.add_former(tx, known, entry, location.key, tier=location.tier, offset=location.offset)
         return _Fate.FORMER
     former = locations.replace(tx, known.id, location)
-    catalog.supersede(tx, known, entry, former)
+    catalog.supersede(tx, known, entry, former.key, tier=former.tier, offset=former.offset)
     return _Fate.SUPERSEDED
 
 

@@ -12,6 +12,7 @@ from itertools import count
 from pacs.dicom.uids import InstanceKey
 
 HOT = "hot"
+COLD = "cold"
 SPOOL = "spool"
 QUARANTINE = "quarantine"
 SUFFIX = ".dcm"

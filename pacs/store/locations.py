@@ -32,14 +32,18 @@ _CURRENT = (
     )
     .order_by(schema.locations.c.id)
 )
-_FORMER = sa.select(schema.versions.c.key, schema.versions.c.size).where(
+_FORMER = sa.select(
+    schema.versions.c.tier, schema.versions.c.key, schema.versions.c.offset, schema.versions.c.size
+).where(
     schema.versions.c.sop_instance_uid == sa.bindparam("uid"),
     schema.versions.c.digest == sa.bindparam("sha256"),
 )
 _BY_KEY = sa.select(schema.locations.c.id).where(
     schema.locations.c.tier == sa.bindparam("tier"), schema.locations.c.key == sa.bindparam("key")
 )
-_VERSION_BY_KEY = sa.select(schema.versions.c.id).where(schema.versions.c.key == sa.bindparam("key"))
+_VERSION_BY_KEY = sa.select(schema.versions.c.id).where(
+    schema.versions.c.tier == sa.bindparam("tier"), schema.versions.c.key == sa.bindparam("key")
+)
 
 
 def add(tx: sa.Connection, instance_id: int, location: Location) -> None:
@@ -55,14 +59,20 @@ def add(tx: sa.Connection, instance_id: int, location: Location) -> None:
     )
 
 
-def replace(tx: sa.Connection, instance_id: int, location: Location) -> str:
-    """Point the instance at new bytes; the key of the former ones is returned."""
-    former = tx.execute(
-        sa.select(schema.locations.c.key).where(schema.locations.c.instance_fk == instance_id)
-    ).scalar_one()
-    tx.execute(sa.delete(schema.locations).where(schema.locations.c.instance_fk == instance_id))
+def replace(tx: sa.Connection, instance_id: int, location: Location) -> Location:
+    """Point the instance at new bytes; where the former ones lie is returned, the hot place first."""
+    place = schema.locations.c
+    former = [
+        Location(*row)
+        for row in tx.execute(
+            sa.select(place.tier, place.key, place.offset, place.length)
+            .where(place.instance_fk == instance_id)
+            .order_by(place.id)
+        )
+    ]
+    tx.execute(sa.delete(schema.locations).where(place.instance_fk == instance_id))
     add(tx, instance_id, location)
-    return str(former)
+    return next((one for one in former if one.tier == layout.HOT), former[0])
 
 
 def of(tx: sa.Connection, sop_instance_uid: str, digest: str) -> list[Location]:
@@ -70,7 +80,7 @@ def of(tx: sa.Connection, sop_instance_uid: str, digest: str) -> list[Location]:
     chose an object gets the one that was chosen."""
     asked = {"uid": sop_instance_uid, "sha256": digest}
     current = [Location(*row) for row in tx.execute(_CURRENT, asked)]
-    return current or [Location(layout.HOT, row.key, 0, row.size) for row in tx.execute(_FORMER, asked)]
+    return current or [Location(*row) for row in tx.execute(_FORMER, asked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def recorded(db: Database, tier: str) -> Iterator[Recorded]:
         version.digest,
         version.prefix_digest,
         version.dataset_offset,
-    )
+    ).where(version.tier == tier)
     for query, identity in ((current, place.id), (former, version.id)):
         for row in paged(db, query, identity):
             yield Recorded(*row[1:])
@@ -116,4 +126,4 @@ def is_recorded(tx: sa.Connection, tier: str, key: str) -> bool:
     """Whether the index knows this file, as current bytes or as a former version."""
     if tx.execute(_BY_KEY, {"tier": tier, "key": key}).first():
         return True
-    return tx.execute(_VERSION_BY_KEY, {"key": key}).first() is not None
+    return tx.execute(_VERSION_BY_KEY, {"tier": tier, "key": key}).first() is not None

@@ -1,0 +1,1 @@
+"""When bytes move between the tiers. Serves none: who reads goes through `pacs.retrieve`."""

@@ -1,0 +1,167 @@
+"""From the hot tier to the cold one: pack, send, read back, record; later, let the hot copy go.
+
+Every step can be done again, by another process too, after a crash at any point:
+
+- the pack is written down before its first byte is sent, so nothing in the bucket is unexplained;
+- its key is made of what is in it, so sending it again puts the same bytes in the same place;
+- it is recorded, for all its members at once, only after every one was read back and found right;
+- an eviction forgets the rows and notes the files in one transaction; the note outlives a crash, and
+  whoever comes next removes the files.
+
+A hot copy goes only while a verified cold one is recorded, and still there. Former versions of
+superseded instances stay on the hot tier.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pacs import clock, log
+from pacs.db.connection import Database, Transaction
+from pacs.errors import Conflict, NotFound
+from pacs.store import layout, locations, pack, packs
+from pacs.store.blobs import Blob, BlobStore
+from pacs.store.disk import DiskStore
+from pacs.store.folder import sync_folder
+from pacs.store.pack import Member, Pack
+
+_log = log.get(__name__)
+_CLAIM: Final = 600 * 10**9  # ns a claim holds
+_RENEW: Final = 60 * 10**9  # ns after which it is renewed
+
+
+class Mover:
+    """One per process. Methods raise Unavailable when the cold tier or the index is away, and
+    Conflict when a stored file is not what was recorded: it is then left where it is."""
+
+    def __init__(self, db: Database, hot: DiskStore, cold: BlobStore, *, durable: bool = True) -> None:
+        self._db = db
+        self._hot = hot
+        self._cold = cold
+        self._durable = durable
+        self._me = secrets.token_hex(8)
+
+    def pack_study(self, study: str) -> int:
+        """Copy what lies on the hot tier only; returns how many instances are on both now."""
+        with self._db.read() as tx:
+            series = packs.series_to_pack(tx, study)
+        return sum(self.pack_series(study, one) for one in series)
+
+    def pack_series(self, study: str, series: str) -> int:
+        with self._db.read() as tx:
+            found = packs.unpacked(tx, study, series)
+        keys = {one.member.instance: one.hot_key for one in found}
+        done = 0
+        for members in pack.split(one.member for one in found):
+            done += self._move(pack.lay_out(study, series, members), keys)
+        return done
+
+    def evict_study(self, study: str, verified_before_ns: int) -> int:
+        """Let the hot copies go whose packs were verified before; returns the bytes freed."""
+        with self._db.read() as tx:
+            ripe = packs.evictable(tx, study, verified_before_ns)
+        freed = sum(self._evict(study, one) for one in ripe)
+        self.finish_evictions()
+        return freed
+
+    def finish_evictions(self) -> int:
+        """Remove the files whose rows are gone; returns how many."""
+        return sum(self._finish(key) for key in packs.evicting(self._db))
+
+    def _move(self, wanted: Pack, keys: dict[str, str]) -> int:
+        if not self._begin(wanted):
+            return 0
+        claim = _Claim(self._db, wanted.key, self._me)
+        try:
+            self._send(wanted, keys, claim, again=False)
+            try:
+                self._verify(wanted, claim)
+            except (Conflict, NotFound):
+                # What stood there under our key was sent badly once, by whomever.
+                self._send(wanted, keys, claim, again=True)
+                self._verify(wanted, claim)
+            done = self._record(wanted)
+        finally:
+            claim.give_up()
+        _log.info("tiers: packed instances=%d bytes=%d", done, wanted.size)
+        return done
+
+    def _begin(self, wanted: Pack) -> bool:
+        now = clock.now_ns()
+        return self._db.transact(lambda tx: packs.begin(tx, wanted, self._me, now, now + _CLAIM))
+
+    def _send(self, wanted: Pack, keys: dict[str, str], claim: "_Claim", *, again: bool) -> None:
+        if not again:
+            there = self._cold.stat(wanted.key)
+            if there is not None and there.size == wanted.size:
+                return
+
+        def member(one: Member) -> Blob:
+            return self._hot.open(keys[one.instance])
+
+        self._cold.put(wanted.key, claim.kept(pack.write(wanted, member)), size=wanted.size)
+
+    def _verify(self, wanted: Pack, claim: "_Claim") -> None:
+        """Read the whole pack back. Raises Conflict, NotFound."""
+        pack.read_back(wanted, claim.kept(self._cold.ranged(wanted.key, 0, wanted.size)))
+
+    def _record(self, wanted: Pack) -> int:
+        return self._db.transact(lambda tx: packs.record(tx, wanted, clock.now_ns()))
+
+    def _evict(self, study: str, one: packs.Known) -> int:
+        there = self._cold.stat(one.key)
+        if there is None or there.size != one.size:
+            lost = self._db.transact(lambda tx: packs.distrust(tx, study, one.key))
+            _log.error("tiers: a verified pack is not there any more; %d instances stay hot", lost)
+            return 0
+        return self._forget(study, one.key)
+
+    def _forget(self, study: str, key: str) -> int:
+        return self._db.transact(lambda tx: packs.evict(tx, study, key))
+
+    def _finish(self, key: str) -> bool:
+        return self._db.transact(
+            lambda tx: packs.finish_eviction(tx, key, lambda: self._remove_unless_recorded(tx, key))
+        )
+
+    def _remove_unless_recorded(self, tx: Transaction, key: str) -> bool:
+        """Whether the note has done its work. The order matters: a file that ingest has just put
+        under this name has a second link until it is recorded, so one with a single link that is
+        then not recorded is the one that was evicted."""
+        path = self._hot.path(key)
+        try:
+            links = path.stat().st_nlink
+        except FileNotFoundError:
+            return True
+        if links > 1:
+            return False
+        if locations.is_recorded(tx, layout.HOT, key):
+            return True
+        path.unlink()
+        if self._durable:
+            sync_folder(path.parent)
+        return True
+
+
+class _Claim:
+    """Our claim on a pack, kept for as long as bytes flow."""
+
+    def __init__(self, db: Database, key: str, owner: str) -> None:
+        self._db = db
+        self._key = key
+        self._owner = owner
+        self._renewed_ns = clock.now_ns()
+
+    def kept(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            now = clock.now_ns()
+            if now - self._renewed_ns > _RENEW:
+                self._renewed_ns = now
+                self._until(now + _CLAIM)
+            yield chunk
+
+    def give_up(self) -> None:
+        self._until(0)
+
+    def _until(self, until_ns: int) -> None:
+        self._db.transact(lambda tx: packs.claim_until(tx, self._key, self._owner, until_ns))
