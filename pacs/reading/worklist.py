@@ -179,10 +179,15 @@ class Worklist:
 
     def _look(self, actor: Actor, detail: str, study_uid: str = "") -> None:
         """The list names studies only; whoever wants to know whose they are, searches."""
+
+        def whose(tx: Transaction) -> tuple[tuple[str, str], ...]:
+            item = rows.get(tx, study_uid, clock.now_ns()) if study_uid else None
+            return ((item.patient_id if item else "", study_uid),)
+
         self._looks.admit(
             actor,
             Action.WORKLIST,
-            lambda _: (("", study_uid),),
+            whose,
             asked=(detail, study_uid),
             detail=detail,
             often=True,
