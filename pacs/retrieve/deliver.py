@@ -13,10 +13,12 @@ from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
+from pacs.pixels.shape import FrameShape
 from pacs.retrieve import bulk
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.selection import StoredObject, Wanted
+from pacs.retrieve.shapes import Shapes
 from pacs.store import layout, locations
 from pacs.store.disk import DiskStore
 from pacs.store.inflate import DEFLATED, inflate
@@ -67,6 +69,7 @@ class Retrieve:
         self._hot = hot
         self._scratch = scratch
         self._looks = looks
+        self._shapes = Shapes()
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
         """Instances under the unique keys named. None at all is a count of 0.
@@ -99,7 +102,7 @@ class Retrieve:
         stored = StoredObject(key, *row[4:11])
         if any(number > stored.frames for number in numbers):
             raise NotFound(f"this instance has {stored.frames} frames")
-        return FrameSet(stored, row[0], numbers, lambda: self._plain(stored))
+        return FrameSet(stored, row[0], numbers, lambda: self._plain(stored), lambda: self._shape(stored))
 
     def bulkdata(self, actor: Actor, key: InstanceKey, path: str) -> BulkData:
         """One value by its path below `/bulkdata/`, e.g. `7FE00010` or `00540016/1/00181234`.
@@ -113,6 +116,16 @@ class Retrieve:
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
         for row in lookup.stream(self._db, conditions, *lookup.JSON_COLUMNS):
             yield MetadataEntry(InstanceKey(row[0], row[1], row[2]), entries.expand(row[3]))
+
+    def _shape(self, stored: StoredObject) -> FrameShape:
+        return self._shapes.of(stored, lambda: self._document(stored))
+
+    def _document(self, stored: StoredObject) -> bytes:
+        """DICOM JSON of these very bytes."""
+        row = self._row(stored.key, *lookup.STORED_COLUMNS, *lookup.JSON_COLUMNS[3:])
+        if StoredObject(stored.key, *row[3:10]) != stored:
+            raise Unavailable("the instance was superseded a moment ago", hint="ask again")
+        return entries.expand(row[10])
 
     def _plain(self, stored: StoredObject) -> ByteSource:
         """The file with its data set readable by position."""

@@ -1,136 +1,122 @@
-"""Images whose every sample is known: gradients, discs and noise, in each photometric interpretation."""
+"""Objects with pictures in any transfer syntax, made by pydicom and, where it cannot, by this archive's
+own encoders; and what pydicom reads of them."""
 
+import io
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.uid import (
-    ComputedRadiographyImageStorage,
-    DigitalMammographyXRayImageStorageForPresentation,
-    UltrasoundMultiFrameImageStorage,
-)
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from tests.support.dicom_object import DicomObject
-from tests.support.factory import Patient, as_object, ct_dataset, fresh_uid
+from pacs.pixels.transcode import plan
+from tests.support.dicom_object import DicomObject, dataset_offset
+from tests.support.factory import fresh_uid
+from tests.unit.pixels.stored_objects import stored, written
 
 Samples = NDArray[Any]
+CLASS = "1.2.840.10008.5.1.4.1.1.7.2"  # Multi-frame Grayscale Byte Secondary Capture
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """An object and the samples in it: rows x columns, or frames x rows x columns x 3."""
+class Kind:
+    """What the samples are."""
 
-    item: DicomObject
-    samples: Samples
+    bits: int = 12
+    photometric: str = "MONOCHROME2"
+    planar: int = 0
 
-
-def phantom(rows: int, columns: int, number: int = 0) -> Samples:
-    """Hounsfield units of a body in air with a spine, lungs and something bright that wanders."""
-    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    hu = np.full((rows, columns), -1000, np.int16)
-    hu[(x / 0.85) ** 2 + (y / 0.62) ** 2 < 1] = 40
-    for side in (-0.4, 0.4):
-        hu[((x - side) / 0.28) ** 2 + ((y + 0.05) / 0.4) ** 2 < 1] = -820
-    hu[(x / 0.11) ** 2 + ((y - 0.42) / 0.12) ** 2 < 1] = 700
-    place = -0.4 + 0.02 * number
-    hu[(x - place) ** 2 + (y + 0.1) ** 2 < 0.004] = 60
-    grain = np.random.default_rng(number).normal(0, 12, hu.shape)
-    return (hu + grain).astype(np.int16)
-
-
-def ct(count: int, *, rows: int = 256, columns: int = 256, patient: Patient = Patient()) -> list[Picture]:
-    """A CT series: signed, rescaled by -1024, with a window and a place in space."""
-    study, series = fresh_uid(), fresh_uid()
-    made = []
-    for number in range(1, count + 1):
-        stored = phantom(rows, columns, number) + 1024
-        ds = ct_dataset(
-            study, series, number, patient=patient, rows=rows, columns=columns,
-            pixels=stored.astype("<i2").tobytes(),
-        )  # fmt: skip
-        ds.StudyDescription = "CT chest"
-        ds.SeriesDescription = "Axial 2.0"
-        ds.BodyPartExamined = "CHEST"
-        ds.RescaleSlope, ds.RescaleIntercept = 1, -1024
-        ds.WindowCenter, ds.WindowWidth = 40, 400
-        ds.PixelSpacing = [0.7, 0.7]
-        ds.SliceThickness = 2
-        ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        ds.ImagePositionPatient = [-90, -90, -2.0 * number]
-        made.append(Picture(as_object(ds), stored))
-    return made
+    def dataset(self, frames: Samples) -> Dataset:
+        """`frames` are (frames, rows, columns) or (frames, rows, columns, 3); colour by pixel."""
+        ds = Dataset()
+        ds.NumberOfFrames, ds.Rows, ds.Columns = frames.shape[:3]
+        ds.SamplesPerPixel = frames.shape[3] if frames.ndim == 4 else 1
+        ds.PhotometricInterpretation = self.photometric
+        if frames.ndim == 4:
+            ds.PlanarConfiguration = self.planar
+        ds.BitsAllocated = 8 * frames.dtype.itemsize
+        ds.BitsStored, ds.HighBit = self.bits, self.bits - 1
+        ds.PixelRepresentation = int(frames.dtype.kind == "i")
+        if self.planar:
+            frames = frames.transpose(0, 3, 1, 2)
+        value = frames.astype(frames.dtype.newbyteorder("<")).tobytes()
+        ds.add_new(0x7FE00010, "OB" if frames.dtype.itemsize == 1 else "OW", value + bytes(len(value) % 2))
+        return ds
 
 
-def projection(
-    rows: int, columns: int, *, patient: Patient = Patient(), inverse: bool = True, mammogram: bool = False
-) -> Picture:
-    """One large unsigned image of 12 stored bits; MONOCHROME1 when `inverse`."""
-    y, x = np.mgrid[0 : 1 : rows * 1j, 0 : 1 : columns * 1j]
-    ramp = 600 + 2600 * np.clip(1.1 - np.hypot(x / 0.75, (y - 0.5) / 0.48), 0, 1)
-    grain = np.random.default_rng(7).normal(0, 20, ramp.shape)
-    stored = np.clip(ramp + grain, 0, 4095).astype(np.uint16)
-    ds = ct_dataset(
-        fresh_uid(), fresh_uid(), 1, patient=patient, rows=rows, columns=columns,
-        pixels=stored.astype("<u2").tobytes(),
-    )  # fmt: skip
-    ds.SOPClassUID = (
-        DigitalMammographyXRayImageStorageForPresentation if mammogram else ComputedRadiographyImageStorage
-    )
-    ds.Modality = "MG" if mammogram else "CR"
-    ds.StudyDescription = "Mammography screening" if mammogram else "Chest PA"
-    ds.SeriesDescription = "L CC" if mammogram else "PA"
-    ds.BodyPartExamined = "BREAST" if mammogram else "CHEST"
-    ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 12, 11, 0
-    ds.PhotometricInterpretation = "MONOCHROME1" if inverse else "MONOCHROME2"
-    ds.WindowCenter, ds.WindowWidth = 2000, 3000
-    ds.ImagerPixelSpacing = [0.1, 0.1]
-    return Picture(as_object(ds), stored)
-
-
-def colour_clip(
-    frames: int, *, rows: int = 120, columns: int = 160, photometric: str = "RGB", planar: int = 0,
-    patient: Patient = Patient(),
-) -> Picture:  # fmt: skip
-    """An ultrasound clip of 8-bit samples. The samples given back are RGB, whatever is stored."""
-    y, x = np.mgrid[0:rows, 0:columns]
-    shots = [
-        np.stack([(x * 2 + 9 * number) % 256, (y * 2) % 256, (x + y + 5 * number) % 256], -1)
-        for number in range(frames)
-    ]
-    rgb = np.stack(shots).astype(np.uint8)
-    stored = rgb if photometric == "RGB" else ybr_of(rgb)
-    ds = ct_dataset(
-        fresh_uid(), fresh_uid(), 1, patient=patient, rows=rows, columns=columns,
-        pixels=(stored.transpose(0, 3, 1, 2) if planar else stored).tobytes(),
-    )  # fmt: skip
-    ds.SOPClassUID, ds.Modality = UltrasoundMultiFrameImageStorage, "US"
-    ds.StudyDescription, ds.SeriesDescription = "Echocardiography", "Four chambers"
-    ds.SamplesPerPixel, ds.PlanarConfiguration = 3, planar
-    ds.PhotometricInterpretation = photometric
-    ds.BitsAllocated = ds.BitsStored = 8
-    ds.HighBit, ds.PixelRepresentation = 7, 0
-    ds.NumberOfFrames = frames
-    ds.FrameTime = 40
-    return Picture(as_object(ds), rgb)
-
-
-def ybr_of(rgb: Samples) -> Samples:
-    """YBR_FULL (PS3.3 C.7.6.3.1.2)."""
-    matrix = np.array([[0.299, 0.587, 0.114], [-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]])
-    shifted = rgb @ matrix.T + np.array([0, 128, 128])
-    return np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
-
-
-def windowed(stored: Samples, *, slope: float, intercept: float, centre: float, width: float) -> Samples:
-    """What a linear window makes of stored values, 0..255 (PS3.3 C.11.2.1.2.1)."""
-    modality = stored.astype(np.float64) * slope + intercept
-    share = (modality - (centre - 0.5)) / (width - 1) + 0.5
-    return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
-
-
-def changed(ds: Dataset, **values: object) -> DicomObject:
+def picture(
+    frames: Samples, kind: Kind = Kind(), *, syntax: str = ExplicitVRLittleEndian, **values: object
+) -> DicomObject:
+    """An object of these frames in this transfer syntax."""
+    ds = kind.dataset(frames)
+    ds.SOPClassUID, ds.SOPInstanceUID = CLASS, fresh_uid()
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = fresh_uid(), fresh_uid()
+    ds.PatientID, ds.PatientName, ds.Modality = "PIC-1", "Picture^Made", "OT"
     for keyword, value in values.items():
         setattr(ds, keyword, value)
-    return as_object(ds)
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = UID(ds.SOPClassUID)
+    ds.file_meta.MediaStorageSOPInstanceUID = UID(ds.SOPInstanceUID)
+    buffer = io.BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return as_object(recoded(buffer.getvalue(), syntax))
+
+
+def recoded(file: bytes, syntax: str) -> bytes:
+    source = stored(file)
+    return file if source.transfer_syntax == syntax else written(file, plan(source, syntax))
+
+
+def as_object(file: bytes) -> DicomObject:
+    ds = pydicom.dcmread(io.BytesIO(file), stop_before_pixels=True)
+    return DicomObject(
+        "picture",
+        ds.StudyInstanceUID,
+        ds.SeriesInstanceUID,
+        ds.SOPInstanceUID,
+        ds.SOPClassUID,
+        str(ds.file_meta.TransferSyntaxUID),
+        file[dataset_offset(file) :],
+        file,
+    )
+
+
+def noise(*shape: int, bits: int = 12, signed: bool = False, seed: int = 1) -> Samples:
+    """Every value that the bits can hold, everywhere."""
+    low = -(1 << (bits - 1)) if signed else 0
+    kind = ("i" if signed else "u") + ("1" if bits <= 8 else "2")
+    found: Samples = np.random.default_rng(seed).integers(low, low + (1 << bits), shape).astype(kind)
+    return found
+
+
+def waves(*shape: int, bits: int = 12, signed: bool = False) -> Samples:
+    """Smooth and far from the ends of the range: no wavelet overshoots it."""
+    frames, rows, columns = shape[:3]
+    down, across = np.mgrid[0:rows, 0:columns]
+    whole = (1 << bits) * (0.5 + 0.2 * np.sin(down / 7) * np.cos(across / 11))
+    stack = np.stack([whole + frame for frame in range(frames)])
+    if len(shape) == 4:
+        stack = np.stack([stack, stack[:, ::-1], stack[:, :, ::-1]], axis=-1)
+    kind = ("i" if signed else "u") + ("1" if bits <= 8 else "2")
+    found: Samples = (stack - (1 << (bits - 1)) * signed).astype(kind)
+    return found
+
+
+def samples_of(file: bytes, *, raw: bool = True) -> Samples:
+    """What pydicom decodes, always (frames, rows, columns[, samples])."""
+    ds = read(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: Samples = pixel_array(ds, raw=raw)
+    return found if int(ds.get("NumberOfFrames", 1) or 1) > 1 else found[None]
+
+
+def read(file: bytes) -> Dataset:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pydicom.dcmread(io.BytesIO(file))
