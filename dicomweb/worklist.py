@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from dicomweb.calls import Call
 from dicomweb.media import JSON
+from pacs.dicom import uids
 from pacs.errors import Invalid
 from pacs.reading.model import Place, Raised, Requested, Verdict, WorkItem
 
@@ -24,14 +25,18 @@ _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def page(call: Call) -> Response:
-    """Most pressing first. `after` is the `next` of the page before; `done` lists what was read."""
+    """Most pressing first. `after` is the `next` of the page before; `done` lists what was read;
+    `studies` names the ones to look up, joined by commas, and then nothing else counts."""
     asked = call.request.query_params
-    found = call.archive.worklist.page(
-        call.actor,
-        limit=_number(asked.get("limit", str(_LIMIT)), "limit"),
-        after=_place(asked.get("after", "")),
-        done=asked.get("done", "") in {"1", "true"},
-    )
+    if "studies" in asked:
+        found = call.archive.worklist.some(call.actor, _uids(asked["studies"]))
+    else:
+        found = call.archive.worklist.page(
+            call.actor,
+            limit=_number(asked.get("limit", str(_LIMIT)), "limit"),
+            after=_place(asked.get("after", "")),
+            done=asked.get("done", "") in {"1", "true"},
+        )
     following = f"{found.next.rank_ns}.{found.next.study_uid}" if found.next else None
     return _json(
         {"items": [_item(item) for item in found.items], "next": following, "version": found.version}
@@ -182,6 +187,13 @@ def _place(text: str) -> Place | None:
     rank, _, study = text.partition(".")
     sign, digits = (-1, rank[1:]) if rank.startswith("-") else (1, rank)
     return Place(sign * _number(digits, "after"), study)
+
+
+def _uids(text: str) -> list[str]:
+    named = [uid for uid in text.split(",") if uid]
+    if not all(map(uids.is_valid, named)):
+        raise Invalid("studies are named by their UIDs, joined by commas")
+    return named
 
 
 def _number(text: str, name: str) -> int:

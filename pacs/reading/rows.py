@@ -1,6 +1,6 @@
 """The reading list's rows."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -40,6 +40,11 @@ def page(
     if after is not None:
         here = sa.tuple_(sa.literal(after.rank_ns, sa.BigInteger), sa.literal(after.study_uid))
         query = query.where(sa.tuple_(_w.rank_ns, _w.study_uid) > here)
+    return tuple(_item(row, now_ns) for row in tx.execute(query))
+
+
+def some(tx: sa.Connection, study_uids: Collection[str], now_ns: int) -> tuple[WorkItem, ...]:
+    query = _ITEMS.where(_w.study_uid.in_(study_uids)).order_by(_w.rank_ns, _w.study_uid)
     return tuple(_item(row, now_ns) for row in tx.execute(query))
 
 

@@ -1,6 +1,6 @@
 """THE reading list: what its readers see and do. Models reach it by `reprioritise` only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -54,6 +54,15 @@ class Worklist:
         items = found[:limit]
         more = Place(items[-1].rank_ns, items[-1].study_uid) if len(found) > limit else None
         return ListPage(items, more, version)
+
+    def some(self, actor: Actor, study_uids: Collection[str]) -> ListPage:
+        """Those of the studies that are in the list, read or to be read, most pressing first."""
+        self._look(actor, "list")
+        if len(study_uids) > _LONGEST_PAGE:
+            raise Invalid(f"at most {_LONGEST_PAGE} studies are looked up at once")
+        with self._db.read() as tx:
+            version = rows.version(tx)
+            return ListPage(rows.some(tx, study_uids, clock.now_ns()), None, version)
 
     def changes(self, actor: Actor, since: int, *, limit: int = 100) -> Changes:
         """Items that changed after the version `since`, in the order of their latest change."""

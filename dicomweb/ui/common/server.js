@@ -76,6 +76,7 @@ export const models = () => json("api/models");
 export const worklist = {
   page: ({ limit, after = "", done = false }) => json(`api/worklist?${new URLSearchParams({ limit, after, done: done ? "1" : "" })}`),
   item: (study) => json(`api/worklist/${study}`),
+  some: async (studies) => (studies.length ? (await json(`api/worklist?studies=${studies.join(",")}`)).items : []),
   changes: (since) => json(`api/worklist/changes?since=${since}`),
   events: (since) => new EventSource(at(`api/worklist/events?since=${since}`)),
   claim: (study) => post(`api/worklist/${study}/claim`),

@@ -1,10 +1,10 @@
 // The reading list: most pressing first, moving before one's eyes, worked by keys.
 
+import { Deeds } from "../common/deeds.js";
 import { byId, write } from "../common/elements.js";
 import { links, me as whoAmI, plainly, worklist } from "../common/server.js";
 import { Archive } from "./archive.js";
 import { Board, risen } from "./board.js";
-import { Deeds } from "./deeds.js";
 import { matches, words } from "./filter.js";
 import { Live } from "./live.js";
 import { reorder } from "./motion.js";

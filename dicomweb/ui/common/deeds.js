@@ -1,6 +1,6 @@
 // What a reader does with a study, and how it is undone.
 
-import { worklist } from "../common/server.js";
+import { worklist } from "./server.js";
 
 export class Deeds {
   #last = null; // () => Promise, and what it would undo
@@ -36,8 +36,8 @@ export class Deeds {
     return this.#change((one) => worklist.request(one, priority), study, `Priority ${priority}.`, (one) => worklist.request(one, before));
   }
 
-  async judge(study, verdict) {
-    const finding = this.told.item(study)?.finding;
+  /** Of the finding that leads, unless another is named. */
+  async judge(study, verdict, finding = this.told.item(study)?.finding) {
     if (!finding) return;
     const before = finding.verdict;
     await this.#try(async () => {
