@@ -25,7 +25,10 @@ from pacs.query.find import Search
 from pacs.reading.arrivals import Arrivals
 from pacs.reading.reprioritise import Reprioritise
 from pacs.reading.worklist import Worklist
+from pacs.renditions.shelf import Shelf
+from pacs.renditions.thumbnails import Renditions, Thumbnails
 from pacs.retrieve.deliver import Retrieve
+from pacs.retrieve.pictures import Pictures
 from pacs.store import layout
 from pacs.store.disk import DiskStore
 from pacs.store.spool import Spool
@@ -43,6 +46,8 @@ class Archive:
     ingest: Ingest
     search: Search
     retrieve: Retrieve
+    pictures: Pictures
+    renditions: Renditions
     door: Door
     checker: Checker
     worklist: Worklist
@@ -89,9 +94,11 @@ class Archive:
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
             Chore("claims", self.worklist.sweep, every_s=1.0),
+            self.renditions.chore(),
             trimming(self._db, _EVENTS_KEPT_S),
         )
-        return Crew(self._db, (settler.follower(), Arrivals().follower()), chores)
+        subscribers = (settler.follower(), Arrivals().follower(), self.renditions.errand())
+        return Crew(self._db, subscribers, chores)
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
@@ -136,11 +143,17 @@ def open_archive(config: Config) -> Archive:
             db, hot, quarantined, spool, durable=durable, keep_first=config.store.conflict == "keep-first"
         )
         looks = Looks(db)
+        retrieve = Retrieve(db, hot, spool.folder, looks)
+        shelf = Shelf(config.data / layout.RENDITIONS, config.renditions.budget_bytes)
+        thumbnails = Thumbnails(shelf, config.renditions.thumbnail_edge)
+        pictures = Pictures(db, looks, retrieve.open_inside, thumbnails)
         archive = Archive(
             config=config,
             ingest=ingest,
             search=Search(db),
-            retrieve=Retrieve(db, hot, spool.folder, looks),
+            retrieve=retrieve,
+            pictures=pictures,
+            renditions=Renditions(thumbnails, shelf, pictures),
             door=Door(config),
             checker=Checker(db, hot, quarantined, ingest),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),

@@ -133,6 +133,21 @@ class ReadingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RenditionsConfig:
+    """Thumbnails kept in the data folder. They can be made again at any time."""
+
+    thumbnail_edge: int = _setting(
+        256, "Longer side of a thumbnail that is kept, in pixels.", low=16, high=2048
+    )
+    budget_bytes: int = _setting(
+        2_000_000_000,
+        "Bytes of thumbnails that are kept; those that nobody asked for longest go first. 0 keeps none.",
+        low=0,
+        high=1 << 50,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEntry:
     """A caller over HTTP, known by the digest of its token (`pacs token create`)."""
 
@@ -169,6 +184,7 @@ class Config:
     web: WebConfig = field(default_factory=WebConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
+    renditions: RenditionsConfig = field(default_factory=RenditionsConfig)
 
 
 def is_loopback(host: str) -> bool:

@@ -84,6 +84,10 @@ class Retrieve:
         """The Part 10 file as it was received. Raises NotFound, Unavailable."""
         return self._hot.open(self._key(stored))
 
+    def open_inside(self, stored: StoredObject) -> ByteSource:
+        """The same with its data set readable by position, also where it is stored deflated."""
+        return self._plain(stored)
+
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""
         conditions = self._admit(actor, wanted, "metadata")
