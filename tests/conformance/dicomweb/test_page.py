@@ -1,53 +1,30 @@
-"""The first page in a real browser."""
+"""The page of all studies in a real browser."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.support.browser import browsing
 from tests.support.factory import Patient, ct_series
 from tests.support.web_client import Web
 
 pytestmark = pytest.mark.peer("chromium")
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page on which anything said to the console is an error, and nothing outside is asked for."""
-    said: list[str] = []
-    asked: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        said.append(message.text)
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1440, "height": 860}, color_scheme="dark")
-        page.on("console", listen)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
-        yield page
-        browser.close()
-    assert said == []
-    assert all(url.startswith("http://127.0.0.1:") for url in asked), asked
+    with browsing() as browser:
+        yield browser.page()
+    asked = browser.heard.asked
     assert not any(re.search("compressed|anonym", url, re.IGNORECASE) for url in asked if "q=" not in url)
 
 
 def test_studies_are_listed_searched_and_opened(filled: str, page: Page) -> None:
-    page.goto(filled)
+    page.goto(f"{filled}/studies/")
     rows = page.locator("tr.study")
     total = len(Web(f"{filled}/dicom-web").search("/studies"))
     expect(rows).to_have_count(total)
@@ -62,17 +39,17 @@ def test_studies_are_listed_searched_and_opened(filled: str, page: Page) -> None
     expect(rows).to_have_attribute("aria-expanded", "true")
     expect(page.locator("tr.inside tbody tr")).to_have_count(1)
     for link in page.locator("tr.study a, tr.inside a").all():
-        address = link.get_attribute("href")
-        assert address
-        assert httpx.get(f"{filled}/{address}", headers={"Accept": "text/html,*/*;q=0.8"}).status_code == 200
+        address = str(link.evaluate("link => link.href"))
+        assert address.startswith(filled)
+        assert httpx.get(address, headers={"Accept": "text/html,*/*;q=0.8"}).status_code == 200
     page.keyboard.press("Escape")
     expect(page.locator("tr.inside")).to_have_count(0)
     assert page.title() == "Hilum · studies"
-    assert page.url == f"{filled}/"
+    assert page.url == f"{filled}/studies/"
 
 
 def test_keys(filled: str, page: Page) -> None:
-    page.goto(filled)
+    page.goto(f"{filled}/studies/")
     rows = page.locator("tr.study")
     expect(rows.nth(0)).to_have_attribute("aria-selected", "true")
     page.keyboard.press("j")
@@ -83,12 +60,16 @@ def test_keys(filled: str, page: Page) -> None:
     expect(rows.last).to_have_attribute("aria-selected", "true")
     page.keyboard.press("?")
     expect(page.locator("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    chosen = rows.last.get_attribute("data-uid")
+    page.keyboard.press("v")
+    expect(page).to_have_url(f"{filled}/view/?study={chosen}")
 
 
 def test_more_studies_come_by_scrolling(empty: str, page: Page) -> None:
     web = Web(f"{empty}/dicom-web")
     assert web.store(item for _ in range(130) for item in ct_series(1, rows=4, columns=4)).status == 200
-    page.goto(empty)
+    page.goto(f"{empty}/studies/")
     rows = page.locator("tr.study")
     expect(rows).to_have_count(60)
     page.keyboard.press("G")
@@ -99,13 +80,14 @@ def test_more_studies_come_by_scrolling(empty: str, page: Page) -> None:
     expect(page.locator("#more")).to_be_hidden()
 
 
-def test_an_empty_archive_says_how_to_fill_it(empty: str, page: Page, tmp_path: Path) -> None:
-    page.goto(empty)
+@pytest.mark.parametrize("path", ["/", "/studies/"])
+def test_an_empty_archive_says_how_to_fill_it(empty: str, page: Page, path: str) -> None:
+    page.goto(f"{empty}{path}")
     expect(page.locator("#empty pre").first).to_contain_text("storescu -aec HILUM 127.0.0.1 11112")
     expect(page.locator("#empty pre").last).to_contain_text(f"{empty}/dicom-web/studies")
 
 
 def test_markup_in_a_name_stays_text(empty: str, page: Page) -> None:
     assert Web(f"{empty}/dicom-web").store(ct_series(1, patient=Patient(name="<b>B</b>^<i>A"))).status == 200
-    page.goto(empty)
+    page.goto(f"{empty}/studies/")
     expect(page.locator("tr.study .name")).to_have_text("<b>B</b>, <i>A")
