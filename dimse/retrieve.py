@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Final
 
 from dimse import dataset, question, status
@@ -116,10 +117,12 @@ def _send(archive: Archive, stored: StoredObject, courier: Courier, tick: Tick) 
         return status.NO_CONTEXT
     try:
         with archive.retrieve.open(stored) as source:
-            return courier.store(item, _ticking(source, stored.dataset_offset, tick))
+            chunks = _ticking(source, stored.dataset_offset, tick)
+            first = next(chunks, b"")  # what cannot be read fails before anything of it is sent
+            return courier.store(item, chain((first,), chunks))
     except PacsError as error:
         _log.warning("sub-operation failed kind=%s", type(error).__name__)
-        return status.NOT_READ
+        return Status(status.NOT_READ.code, str(error))
 
 
 def _ticking(source: ByteSource, offset: int, tick: Tick) -> Iterator[bytes]:
@@ -136,6 +139,7 @@ class _Tally:
         self._remaining = total
         self._completed = self._failed = self._warning = 0
         self._failures: list[str] = []
+        self._reason = ""  # of the first failure
         self._told = clock.monotonic()
         self._cancelled = False
 
@@ -151,6 +155,7 @@ class _Tally:
             self._warning += 1
         else:
             self._failed += 1
+            self._reason = self._reason or outcome.comment
             self._failures.append(sop_instance)
 
     def pending(self) -> None:
@@ -175,8 +180,10 @@ class _Tally:
         if self._cancelled:
             return status.CANCEL
         if self._failed and not self._completed and not self._warning:
-            return status.ALL_FAILED
-        return status.SOME_FAILED if self._failed or self._warning else status.SUCCESS
+            return Status(status.ALL_FAILED.code, self._reason)
+        if not (self._failed or self._warning):
+            return status.SUCCESS
+        return Status(status.SOME_FAILED.code, self._reason) if self._failed else status.SOME_FAILED
 
     def _counts(self, *, with_remaining: bool) -> Counts:
         remaining = self._remaining if with_remaining else None

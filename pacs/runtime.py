@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pacs import __version__
+from pacs import __version__, services
 from pacs.audit.looks import Looks
 from pacs.audit.record import AuditRow, record, trail
 from pacs.audit.strangers import Strangers
@@ -21,18 +21,35 @@ from pacs.ingest.check import Checker
 from pacs.ingest.recover import recover
 from pacs.ingest.settle import Settler
 from pacs.outbox.crew import Chore, Crew, trimming
+from pacs.outbox.subscriber import Subscriber
 from pacs.query.find import Search
 from pacs.reading.arrivals import Arrivals
 from pacs.reading.reprioritise import Reprioritise
 from pacs.reading.worklist import Worklist
 from pacs.retrieve.deliver import Retrieve
 from pacs.store import layout
+from pacs.store.blobs import BlobStore
+from pacs.store.care import Reads
+from pacs.store.cold import open_cache, open_cold
 from pacs.store.disk import DiskStore
+from pacs.store.reader import Reader
 from pacs.store.spool import Spool
 
 _DATABASE_FILE = "index.db"
+_CACHE = "cache"
 _RECOVER_EVERY_S = 10.0
 _EVENTS_KEPT_S = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where things lie, for policies that move them (`tiering`); `cold` is None when there is none."""
+
+    db: Database
+    hot: DiskStore
+    cold: BlobStore | None
+    spool: Spool
+    durable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +64,14 @@ class Archive:
     checker: Checker
     worklist: Worklist
     reprioritise: Reprioritise
-    _db: Database
-    _hot: DiskStore
-    _spool: Spool
+    stores: Stores
     _strangers: Strangers
 
     def facts(self, actor: Actor) -> dict[str, str | int]:
         """Server facts for the page. Raises Forbidden."""
         require(actor, Action.INSPECT)
-        total, free = self._hot.space()
-        with self._db.read() as tx:
+        total, free = self.stores.hot.space()
+        with self.stores.db.read() as tx:
             held = census.totals(tx)
         return {
             "version": __version__,
@@ -67,47 +82,51 @@ class Archive:
             "bytes": held.bytes,
             "disk_total": total,
             "disk_free": free,
-            "index": self._db.dialect,
+            "index": self.stores.db.dialect,
             "aet": self.config.dimse.aet,
             "dimse": f"{self.config.dimse.host}:{self.config.dimse.port}",
         }
 
     def ready(self) -> None:
         """Raises Unavailable unless index and store can be used."""
-        with self._db.read() as tx:
+        with self.stores.db.read() as tx:
             census.is_usable(tx)
-        self._spool.probe()
+        self.stores.spool.probe()
 
     def recover(self) -> int:
         """Finish what dead processes left; returns how many objects that were."""
-        return recover(self.ingest, self._spool, self._hot)
+        return recover(self.ingest, self.stores.spool, self.stores.hot)
 
     def crew(self) -> Crew:
         """Those who do in the background what nobody waits for; any number of processes may."""
-        settler = Settler(self._db, quiet_s=self.config.reading.quiet_seconds)
+        db = self.stores.db
+        settler = Settler(db, quiet_s=self.config.reading.quiet_seconds)
         chores = (
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
             Chore("claims", self.worklist.sweep, every_s=1.0),
-            trimming(self._db, _EVENTS_KEPT_S),
+            trimming(db, _EVENTS_KEPT_S),
         )
-        return Crew(self._db, (settler.follower(), Arrivals().follower()), chores)
+        added: tuple[Subscriber | Chore, ...] = services.contributions(self)
+        told = [one for one in added if not isinstance(one, Chore)]
+        repeated = [one for one in added if isinstance(one, Chore)]
+        return Crew(db, (settler.follower(), Arrivals().follower(), *told), (*chores, *repeated))
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
-        with self._db.write() as tx:
+        with self.stores.db.write() as tx:
             outcome = "ok" if allows(actor, Action.INSPECT) else "forbidden"
             record(tx, actor, Action.INSPECT, outcome=outcome, detail="audit trail")
         require(actor, Action.INSPECT)
-        return trail(self._db, **which)
+        return trail(self.stores.db, **which)
 
     def turned_away(self, channel: str, name: str, origin: str, reason: str) -> None:
         """Write down that a caller was not let in. Raises Unavailable."""
         self._strangers.note(channel, name, origin, reason)
 
     def close(self) -> None:
-        self._spool.close()
-        self._db.close()
+        self.stores.spool.close()
+        self.stores.db.close()
 
 
 def open_archive(config: Config) -> Archive:
@@ -136,18 +155,18 @@ def open_archive(config: Config) -> Archive:
             db, hot, quarantined, spool, durable=durable, keep_first=config.store.conflict == "keep-first"
         )
         looks = Looks(db)
+        cold = open_cold(config.cold)
+        cache = open_cache(config.data / _CACHE, cold, config.cold.cache_bytes) if cold else None
         archive = Archive(
             config=config,
             ingest=ingest,
             search=Search(db),
-            retrieve=Retrieve(db, hot, spool.folder, looks),
+            retrieve=Retrieve(db, Reader(hot, cache), spool.folder, looks, Reads(db)),
             door=Door(config),
-            checker=Checker(db, hot, quarantined, ingest),
+            checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),
-            _db=db,
-            _hot=hot,
-            _spool=spool,
+            stores=Stores(db, hot, cold, spool, durable),
             _strangers=Strangers(db),
         )
         archive.recover()

@@ -16,11 +16,13 @@ from pacs.config.sections import (
     is_loopback,
 )
 from pacs.config.table import FILE_VARIABLE, Setting, settings
+from pacs.config.tiers import ColdConfig, TierConfig, TierRule
 
 __all__ = [
     "FILE_VARIABLE",
     "ROLES",
     "AuthConfig",
+    "ColdConfig",
     "Config",
     "DimseConfig",
     "IndexConfig",
@@ -28,6 +30,8 @@ __all__ = [
     "ReadingConfig",
     "Setting",
     "StoreConfig",
+    "TierConfig",
+    "TierRule",
     "TokenEntry",
     "WebConfig",
     "check_exposure",

@@ -65,7 +65,10 @@ def from_tree(tree: Mapping[str, Any]) -> Config:
 def masked(config: Config) -> dict[str, Any]:
     """Like `to_tree`, without what must not be shown."""
     tree = to_tree(config)
-    tree["index"]["url"] = mask_url(tree["index"]["url"])
+    for known in settings():
+        if known.secret and tree[known.section][known.key]:
+            tree[known.section][known.key] = MASK
+    tree["index"]["url"] = mask_url(config.index.url)
     for token in tree["auth"]["tokens"]:
         token["hash"] = MASK
     return tree

@@ -69,6 +69,9 @@ class FrameSet:
     def _chunks(self, frame: int) -> Iterator[bytes]:
         source = self._source = self._source or self._opener()
         ranges = self._table.ranges(frame)
+        if len(ranges) > 1:  # fragments: one request for them all, and the item headers in between
+            first, (last, length) = ranges[0][0], ranges[-1]
+            source.expect(first, last + length - first)
         if self._table.verbatim:
             for offset, length in ranges:
                 yield from source.chunks(offset, length)
