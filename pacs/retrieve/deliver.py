@@ -1,6 +1,6 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -10,13 +10,15 @@ from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
 from pacs.db.connection import Database
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import Invalid, NotFound, Unavailable
+from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
 from pacs.pixels.shape import FrameShape
-from pacs.retrieve import bulk
+from pacs.retrieve import bulk, negotiate, recoded
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.negotiate import Abilities
+from pacs.retrieve.recoded import AsStored, Given
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.shapes import Shapes
 from pacs.store import layout, locations
@@ -83,6 +85,23 @@ class Retrieve:
     def open(self, stored: StoredObject) -> ByteSource:
         """The Part 10 file as it was received. Raises NotFound, Unavailable."""
         return self._hot.open(self._key(stored))
+
+    @property
+    def abilities(self) -> Abilities:
+        """What this process can convert."""
+        return recoded.abilities()
+
+    def give(self, stored: StoredObject, accepted: Collection[str]) -> Given:
+        """The object in one of these transfer syntaxes: in its own one whenever that is among them,
+        else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
+        targets = negotiate.choices(
+            stored.transfer_syntax, accepted, self.abilities, pixels=stored.frames > 0
+        )
+        if targets[:1] == (stored.transfer_syntax,):
+            return AsStored(self.open(stored), stored)
+        if not targets:
+            raise NotAcceptable("stored in a transfer syntax that is not accepted and not converted")
+        return recoded.recode(self._plain(stored), stored, targets, self._scratch)
 
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Media types of encapsulated frames (PS3.18 Table 8.7.3-5); what is not here is octet-stream.
 MEDIA_TYPES: Final[dict[str, str]] = {
-    uids.RLE: "image/x-dicom-rle",
+    uids.RLE: "image/dicom-rle",
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)), "image/jpeg"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)), "image/jls"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (90, 91)), "image/jp2"),
