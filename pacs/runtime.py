@@ -26,7 +26,10 @@ from pacs.query.find import Search
 from pacs.reading.arrivals import Arrivals
 from pacs.reading.reprioritise import Reprioritise
 from pacs.reading.worklist import Worklist
+from pacs.renditions.shelf import Shelf
+from pacs.renditions.thumbnails import Renditions, Thumbnails
 from pacs.retrieve.deliver import Retrieve
+from pacs.retrieve.pictures import Pictures
 from pacs.store import layout
 from pacs.store.blobs import BlobStore
 from pacs.store.care import Reads
@@ -60,6 +63,8 @@ class Archive:
     ingest: Ingest
     search: Search
     retrieve: Retrieve
+    pictures: Pictures
+    renditions: Renditions
     door: Door
     checker: Checker
     worklist: Worklist
@@ -105,12 +110,14 @@ class Archive:
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
             Chore("claims", self.worklist.sweep, every_s=1.0),
+            self.renditions.chore(),
             trimming(db, _EVENTS_KEPT_S),
         )
+        subscribers = (settler.follower(), Arrivals().follower(), self.renditions.errand())
         added: tuple[Subscriber | Chore, ...] = services.contributions(self)
         told = [one for one in added if not isinstance(one, Chore)]
         repeated = [one for one in added if isinstance(one, Chore)]
-        return Crew(db, (settler.follower(), Arrivals().follower(), *told), (*chores, *repeated))
+        return Crew(db, (*subscribers, *told), (*chores, *repeated))
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
@@ -157,11 +164,18 @@ def open_archive(config: Config) -> Archive:
         looks = Looks(db)
         cold = open_cold(config.cold)
         cache = open_cache(config.data / _CACHE, cold, config.cold.cache_bytes) if cold else None
+        reads = Reads(db)
+        retrieve = Retrieve(db, Reader(hot, cache), spool.folder, looks, reads)
+        shelf = Shelf(config.data / layout.RENDITIONS, config.renditions.budget_bytes)
+        thumbnails = Thumbnails(shelf, config.renditions.thumbnail_edge)
+        pictures = Pictures(db, looks, reads, retrieve.open_inside, thumbnails)
         archive = Archive(
             config=config,
             ingest=ingest,
             search=Search(db),
-            retrieve=Retrieve(db, Reader(hot, cache), spool.folder, looks, Reads(db)),
+            retrieve=retrieve,
+            pictures=pictures,
+            renditions=Renditions(thumbnails, shelf, pictures),
             door=Door(config),
             checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),

@@ -125,6 +125,21 @@ class ReadingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RenditionsConfig:
+    """Thumbnails kept in the data folder. They can be made again at any time."""
+
+    thumbnail_edge: int = setting(
+        256, "Longer side of a thumbnail that is kept, in pixels.", low=16, high=2048
+    )
+    budget_bytes: int = setting(
+        2_000_000_000,
+        "Bytes of thumbnails that are kept; those that nobody asked for longest go first. 0 keeps none.",
+        low=0,
+        high=1 << 50,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEntry:
     """A caller over HTTP, known by the digest of its token (`pacs token create`)."""
 
@@ -163,6 +178,7 @@ class Config:
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     cold: ColdConfig = field(default_factory=ColdConfig)
     tier: TierConfig = field(default_factory=TierConfig)
+    renditions: RenditionsConfig = field(default_factory=RenditionsConfig)
 
 
 def is_loopback(host: str) -> bool:

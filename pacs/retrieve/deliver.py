@@ -108,6 +108,10 @@ class Retrieve:
             raise NotAcceptable("stored in a transfer syntax that is not accepted and not converted")
         return recoded.recode(self._plain(stored), stored, targets, self._scratch)
 
+    def open_inside(self, stored: StoredObject) -> ByteSource:
+        """The same with its data set readable by position, also where it is stored deflated."""
+        return self._plain(stored)
+
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""
         conditions = self._admit(actor, wanted, "metadata", opens=False)

@@ -15,6 +15,7 @@ HOT = "hot"
 COLD = "cold"
 SPOOL = "spool"
 QUARANTINE = "quarantine"
+RENDITIONS = "renditions"
 SUFFIX = ".dcm"
 
 

@@ -1,0 +1,80 @@
+"""Frames as JPEG and PNG, and the thumbnails of all levels (PS3.18 10.4.1.1.3 and 10.4.1.1.4)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from starlette.responses import Response
+
+from dicomweb import answers, media, multipart, viewing
+from dicomweb.calls import Call
+from dicomweb.media import Offer
+from dicomweb.multipart import Part
+from dicomweb.streams import Source, Streamed
+from pacs.errors import Invalid, NotAcceptable
+from pacs.retrieve.pictures import Found
+from pacs.retrieve.view import Form, View
+
+_SINGLE: Final = tuple(Offer(form) for form in Form)
+_SEVERAL: Final = tuple(Offer(form, multipart=True) for form in Form)
+_EDITION: Final = "1"  # counted up when pictures come out differently
+# Whoever keeps one asks each time whether it is still the one: a thumbnail changes with its series.
+_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
+
+
+def retrieve(call: Call) -> Response:
+    """One picture; several frames are several parts."""
+    numbers = viewing.frame_numbers(call.part("frames"))
+    offer = media.choose(call.accepted, _SEVERAL if len(numbers) > 1 else (*_SINGLE, *_SEVERAL))
+    view = viewing.view(call.request.query_params, Form(offer.type))
+    found = call.archive.pictures.find(call.actor, call.key, numbers)
+    identity = (found.digest, _EDITION, repr(view), call.request.url.path, offer.describe())
+    tag = answers.etag(*identity)
+    unchanged = answers.not_modified(call, tag)
+    if unchanged is not None:
+        return _headed(unchanged, tag)
+    if not offer.multipart:
+        return _headed(Response(found.draw(view), media_type=offer.type), tag)
+    return _parts(call, found, numbers or (found.number,), view, tag)
+
+
+def thumbnail(call: Call) -> Response:
+    """Of an instance or frame, or of what stands for a study or series."""
+    numbers = viewing.frame_numbers(call.part("frames"))
+    if len(numbers) > 1:
+        raise Invalid("a thumbnail is of one frame", hint="ask for .../frames/1/thumbnail")
+    offer = media.choose(call.accepted, _SINGLE)
+    viewport = viewing.viewport(call.request.query_params.get("viewport"), enlarge=False)
+    view = View(Form(offer.type), viewport=viewport)
+    found = call.archive.pictures.representative(call.actor, call.wanted, next(iter(numbers), 0))
+    tag = answers.etag(found.digest, str(found.number), _EDITION, repr(view), "thumbnail")
+    unchanged = answers.not_modified(call, tag)
+    if unchanged is not None:
+        return _headed(unchanged, tag)
+    try:
+        return _headed(Response(call.archive.pictures.thumbnail(found, view), media_type=offer.type), tag)
+    except NotAcceptable as error:
+        response = Response(call.archive.pictures.icon(found, view), media_type=offer.type)
+        answers.warn(response, f"{error}; an icon stands for it")
+        return _headed(response, tag)
+
+
+def _parts(call: Call, found: Found, numbers: tuple[int, ...], view: View, tag: str) -> Response:
+    """Each is drawn when its turn comes; nothing tells their length before."""
+    boundary = tag.strip('"')
+
+    def parts() -> Iterator[Part]:
+        for number in numbers:
+            picture = found.draw(view, number)
+            yield Part(view.form, len(picture), (picture,).__iter__)
+
+    return Streamed(
+        Source(multipart.write(parts(), boundary)),
+        media_type=answers.multipart_type(view.form, boundary),
+        headers={"ETag": tag, **_HEADERS},
+        only_head=call.only_head,
+    )
+
+
+def _headed(response: Response, tag: str) -> Response:
+    response.headers.update({"ETag": tag, **_HEADERS})
+    return response

@@ -1,0 +1,132 @@
+"""The query parameters that say how a picture is wanted (PS3.18 8.3.5). A wrong one is 400, never
+another picture than the one that was asked for."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from pacs.errors import Invalid
+from pacs.retrieve.view import QUALITY, Form, Function, Region, View, Viewport, Window
+
+LARGEST_SIDE: Final = 8192
+"""Pixels of a viewport."""
+_LARGEST_AREA: Final = 1 << 25
+_WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_DECIMAL: Final = re.compile(
+    r"[+-]?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?", re.ASCII
+)
+_FRAMES: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
+_MOST_FRAMES: Final = 1000
+
+
+def frame_numbers(text: str) -> tuple[int, ...]:
+    """Of the path; none where it names none. Raises Invalid."""
+    if not text:
+        return ()
+    if not _FRAMES.fullmatch(text):
+        raise Invalid("frames are numbers from 1, joined by commas", hint="ask for .../frames/1/rendered")
+    numbers = tuple(map(int, text.split(",")))
+    if len(numbers) > _MOST_FRAMES:
+        raise Invalid(f"more than {_MOST_FRAMES} frames are asked for at once")
+    if min(numbers) < 1:
+        raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1/rendered")
+    return numbers
+
+
+def view(asked: Mapping[str, str], form: Form) -> View:
+    """Raises Invalid."""
+    _check_annotation(asked.get("annotation"))
+    _check_profile(asked.get("iccprofile"))
+    return View(
+        form,
+        _quality(asked.get("quality")),
+        _window(asked.get("window")),
+        viewport(asked.get("viewport")),
+    )
+
+
+def viewport(text: str | None, *, enlarge: bool = True) -> Viewport | None:
+    """`vw,vh` or `vw,vh,sx,sy,sw,sh` (8.3.5.1.3). Raises Invalid."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in {2, 6} or not all(_WHOLE.fullmatch(part) for part in parts[:2]):
+        raise _wrong_viewport()
+    width, height = int(parts[0]), int(parts[1])
+    if not 1 <= width <= LARGEST_SIDE or not 1 <= height <= LARGEST_SIDE or width * height > _LARGEST_AREA:
+        raise Invalid(f"a viewport has sides of 1 to {LARGEST_SIDE} and at most {_LARGEST_AREA} pixels")
+    return Viewport(width, height, _region(parts[2:]), enlarge)
+
+
+def _region(parts: list[str]) -> Region | None:
+    """An empty number is its default: the corner, or what the frame has from there. A negative width
+    or height mirrors."""
+    if not any(parts):
+        return None
+    left, top = (_decimal(part, 0.0) for part in parts[:2])
+    width, height = (_decimal(part, math.inf) for part in parts[2:])
+    if left < 0 or top < 0 or not width or not height:
+        raise _wrong_viewport()
+    return Region(left, top, abs(width), abs(height), width < 0, height < 0)
+
+
+def _window(text: str | None) -> Window | None:
+    """`center,width,function` (8.3.5.1.4); without a function it is linear."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        function = Function(parts[2].lower()) if len(parts) == 3 else Function.LINEAR
+        window = Window(_decimal(parts[0]), _decimal(parts[1]), function)
+    except (IndexError, ValueError):
+        raise _wrong_window() from None
+    if len(parts) > 3 or not window.valid:
+        raise _wrong_window()
+    return window
+
+
+def _quality(text: str | None) -> int:
+    if text is None:
+        return QUALITY
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= 100:
+        raise Invalid("quality is a whole number from 1 to 100 (PS3.18 8.3.5.1.2)")
+    return int(text)
+
+
+def _check_annotation(text: str | None) -> None:
+    """Whoever counts on the patient's name being in the picture must not get one without it."""
+    if text is not None:
+        raise Invalid(
+            "annotations are not drawn into pictures", hint="leave out annotation; names are in /metadata"
+        )
+
+
+def _check_profile(text: str | None) -> None:
+    """8.3.5.1.5: pictures come without a colour profile."""
+    if text is not None and text.lower() != "no":
+        raise Invalid(
+            "pictures are given without a colour profile", hint="leave out iccprofile, or iccprofile=no"
+        )
+
+
+def _decimal(text: str, default: float | None = None) -> float:
+    if not text and default is not None:
+        return default
+    if not _DECIMAL.fullmatch(text):
+        raise Invalid("a number in the query cannot be read")
+    return float(text)
+
+
+def _wrong_viewport() -> Invalid:
+    return Invalid(
+        "this is no viewport (PS3.18 8.3.5.1.3)",
+        hint="viewport=width,height or viewport=width,height,left,top,columns,rows",
+    )
+
+
+def _wrong_window() -> Invalid:
+    return Invalid(
+        "this is no window (PS3.18 8.3.5.1.4)",
+        hint="window=center,width,linear (width from 1), linear-exact or sigmoid (width above 0)",
+    )

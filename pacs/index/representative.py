@@ -1,0 +1,71 @@
+"""Which instance stands for a series or a study when one picture has to."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from pacs.db import schema
+from pacs.db.connection import Transaction
+from pacs.index.lookup import Where
+
+_s, _e, _i = schema.studies.c, schema.series.c, schema.instances.c
+_LAST = sa.literal(2**62, sa.BigInteger)
+_WITHIN = (sa.func.coalesce(_i.instance_number, _LAST), _i.sop_instance_uid)
+_AMONG = (sa.func.coalesce(_e.series_number, _LAST), _e.series_instance_uid)
+_STUDY = schema.series.join(schema.studies, _s.id == _e.study_fk)
+_INSTANCES = _STUDY.join(schema.instances, _i.series_fk == _e.id)
+
+
+def middle(tx: Transaction, study: str, series: str) -> Where | None:
+    """The middle one of the series' instances that have pictures; its first where none has any;
+    None when there is no such series."""
+    within = [_s.study_instance_uid == study, _e.series_instance_uid == series]
+    shown = [*within, _i.n_frames > 0]
+    count = tx.execute(sa.select(sa.func.count()).select_from(_INSTANCES).where(*shown)).scalar_one()
+    conditions = shown if count else within
+    row = tx.execute(
+        sa.select(_i.id)
+        .select_from(_INSTANCES)
+        .where(*conditions)
+        .order_by(*_WITHIN)
+        .offset(max(0, count - 1) // 2)
+        .limit(1)
+    ).first()
+    return None if row is None else [_i.id == row[0]]
+
+
+def largest_series(tx: Transaction, study: str) -> str:
+    """That with the most pictures, of several the first; the first of all where no series has any;
+    empty when there is no such study."""
+    pictures = sa.func.coalesce(sa.func.sum(sa.case((_i.n_frames > 0, 1), else_=0)), 0)
+    row = tx.execute(
+        sa.select(_e.series_instance_uid)
+        .select_from(_INSTANCES)
+        .where(_s.study_instance_uid == study)
+        .group_by(_e.id, *_AMONG)
+        .order_by(pictures.desc(), *_AMONG)
+        .limit(1)
+    ).first()
+    return "" if row is None else str(row[0])
+
+
+def series_of(tx: Transaction, study: str) -> Iterator[str]:
+    """Every series of a study, in order."""
+    rows = tx.execute(
+        sa.select(_e.series_instance_uid)
+        .select_from(_STUDY)
+        .where(_s.study_instance_uid == study)
+        .order_by(*_AMONG)
+    )
+    return (str(row[0]) for row in rows.all())
+
+
+def studies(tx: Transaction, after: str, limit: int) -> list[str]:
+    """The next Study Instance UIDs behind `after`."""
+    rows = tx.execute(
+        sa.select(_s.study_instance_uid)
+        .where(_s.study_instance_uid > after)
+        .order_by(_s.study_instance_uid)
+        .limit(limit)
+    )
+    return [str(row[0]) for row in rows]
