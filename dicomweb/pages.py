@@ -1,7 +1,7 @@
-"""What is not DICOMweb: health, the server's facts, the study list of the page, and the page itself."""
+"""What is not DICOMweb: health, the server's facts, who asks, the study list, and the pages themselves."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Final
 
@@ -23,13 +23,22 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _UI: Final = resources.files("dicomweb") / "ui"
-_INDEX: Final = "index.html"
-
-FILES: Final[dict[str, str]] = {"/": _INDEX} | {
-    f"/ui/{file.name}": file.name
-    for file in sorted(_UI.iterdir(), key=lambda file: file.name)
-    if file.name != _INDEX and "." + file.name.rpartition(".")[2] in _TYPES
+_PAGES: Final = {
+    "/": "worklist/index.html",
+    "/studies/": "studies/index.html",
+    "/view/": "viewer/index.html",
 }
+
+
+def _parts() -> Iterator[str]:
+    """What the pages are made of, as `folder/file`."""
+    for folder in _UI.iterdir():
+        for file in folder.iterdir() if folder.is_dir() else ():
+            if not file.name.endswith(".html") and "." + file.name.rpartition(".")[2] in _TYPES:
+                yield f"{folder.name}/{file.name}"
+
+
+FILES: Final[dict[str, str]] = _PAGES | {f"/ui/{name}": name for name in sorted(_parts())}
 
 _PAGE: Final = 50
 _LARGEST_PAGE: Final = 500
@@ -48,6 +57,11 @@ def readyz(call: Call) -> Response:
 
 def facts(call: Call) -> Response:
     return _json(call.archive.facts(call.actor))
+
+
+def me(call: Call) -> Response:
+    """Who asks, as the reading list and the audit trail name them."""
+    return _json({"name": call.actor.name, "roles": sorted(call.actor.roles)})
 
 
 def studies(call: Call) -> Response:
@@ -69,7 +83,7 @@ def studies(call: Call) -> Response:
 
 
 def static(name: str) -> Callable[[Call], Response]:
-    """A file of the page, read once."""
+    """A file of the pages, read once."""
     content = (_UI / name).read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     media_type = _TYPES["." + name.rpartition(".")[2]]

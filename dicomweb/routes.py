@@ -73,10 +73,11 @@ ROUTES: tuple[Get | Post, ...] = (
     Post("/api/worklist/{study}/request/{priority}", worklist.request),
     Post("/api/findings/{finding}/{verdict}", worklist.judge),
     Get("/api/models", worklist.score_cards),
-    # Operations and the page
+    # Operations and the pages
     Get("/healthz", pages.healthz),
     Get("/readyz", pages.readyz),
     Get("/api/facts", pages.facts),
+    Get("/api/me", pages.me),
     Get("/api/studies", pages.studies),
     *(Get(path, pages.static(name)) for path, name in pages.FILES.items()),
 )

@@ -3,7 +3,7 @@
 export const TAG = {
   studyDate: "00080020", studyTime: "00080030", accession: "00080050", modality: "00080060", modalities: "00080061",
   description: "00081030", seriesDescription: "0008103E", patientName: "00100010", patientId: "00100020",
-  birthDate: "00100030", sex: "00100040", bodyPart: "00180015", studyUid: "0020000D", seriesUid: "0020000E",
+  birthDate: "00100030", sex: "00100040", age: "00101010", bodyPart: "00180015", studyUid: "0020000D", seriesUid: "0020000E",
   seriesNumber: "00200011", seriesCount: "00201206", instanceCount: "00201208", seriesInstances: "00201209",
 };
 

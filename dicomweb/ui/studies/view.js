@@ -1,24 +1,15 @@
 // Elements from values. Text goes in as text, never as markup: names come from anywhere.
 
-import { TAG, date, first, personName, time, values } from "./dicom.js";
-import { links } from "./server.js";
-
-export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
+import { TAG, date, first, personName, time, values } from "../common/dicom.js";
+import { chips as made, element } from "../common/elements.js";
+import { links } from "../common/server.js";
 
 const cell = (text, kind = "") => element("td", { class: kind, title: text }, text);
 
 const away = (href, text, label) =>
   element("a", { href, target: "_blank", rel: "noopener", "aria-label": label ?? text }, text);
 
-const chips = (modalities) => {
-  const shown = modalities.map((modality) => element("span", { class: "chip" }, modality));
-  return element("td", { title: modalities.join(", ") }, ...shown);
-};
+const chips = (modalities) => element("td", { title: modalities.join(", ") }, ...made(modalities));
 
 export function studyRow(study) {
   const uid = first(study, TAG.studyUid);
@@ -27,7 +18,7 @@ export function studyRow(study) {
     dated(study), patient(study), cell(first(study, TAG.patientId), "mono"), chips(values(study, TAG.modalities)),
     cell(first(study, TAG.description)), cell(first(study, TAG.accession), "mono"),
     cell(String(first(study, TAG.seriesCount)), "num"), cell(String(first(study, TAG.instanceCount)), "num"),
-    element("td", { class: "num" }, away(links.study(uid), "JSON ↗", "What DICOMweb returns for this study")),
+    element("td", { class: "num" }, element("a", { href: links.viewer(uid), class: "open" }, "Open")),
   );
   return row;
 }
@@ -60,19 +51,6 @@ function seriesRow(study, series) {
   return element("tr", {}, cell(String(first(series, TAG.seriesNumber)), "num"), chips(values(series, TAG.modality)),
     cell(first(series, TAG.seriesDescription)), cell(first(series, TAG.bodyPart)), cell(String(first(series, TAG.seriesInstances)), "num"),
     element("td", {}, away(links.instances(study, uid), "Instances ↗"), away(links.seriesMetadata(study, uid), "Metadata ↗")));
-}
-
-export function nothingStored(facts) {
-  const [host, port] = (facts.dimse ?? "").split(/:(?=\d+$)/);
-  const reached = ["0.0.0.0", "::", "", undefined].includes(host) ? location.hostname : host;
-  const base = new URL("dicom-web", location.href).href;
-  return [
-    element("h2", {}, "Nothing is stored yet"),
-    element("p", {}, `Send images from a modality or workstation to the AE title ${facts.aet ?? "HILUM"}, or from a folder on this machine:`),
-    element("pre", {}, `storescu -aec ${facts.aet ?? "HILUM"} ${reached} ${port ?? "11112"} +sd +r FOLDER`),
-    element("p", {}, "Over DICOMweb one file goes in like this; the study appears here the moment it is acknowledged:"),
-    element("pre", {}, `curl -H "Content-Type: application/dicom" --data-binary @image.dcm ${base}/studies`),
-  ];
 }
 
 export const nothingFound = (text) => [

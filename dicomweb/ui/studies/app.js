@@ -1,8 +1,10 @@
 // The study list: search as you type, page by scrolling, open a study in place.
 
-import { TAG, first, size } from "./dicom.js";
-import * as server from "./server.js";
-import { element, nothingFound, nothingStored, sheet, studyRow } from "./view.js";
+import { TAG, first, size } from "../common/dicom.js";
+import { element } from "../common/elements.js";
+import { nothingStored } from "../common/empty.js";
+import * as server from "../common/server.js";
+import { nothingFound, sheet, studyRow } from "./view.js";
 
 const PAGE = 60;
 const PAUSE = 160; // ms without a keystroke before a search
@@ -152,7 +154,8 @@ const actions = {
   G: () => select(rows().at(-1) ?? null),
   Enter: () => toggle(selected),
   "/": () => search.select(),
-  w: () => selected?.querySelector("a").click(),
+  v: () => selected && location.assign(server.links.viewer(selected.dataset.uid)),
+  w: () => selected && window.open(server.links.study(selected.dataset.uid), "_blank", "noopener"),
   r: () => again(),
   "?": () => keys.showModal(),
   Escape: () => rows().filter(opened).forEach(toggle),
