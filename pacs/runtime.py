@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pacs import __version__
+from pacs import __version__, services
 from pacs.audit.looks import Looks
 from pacs.audit.record import AuditRow, record, trail
 from pacs.audit.strangers import Strangers
@@ -77,6 +77,11 @@ class Archive:
         with self._db.read() as tx:
             census.is_usable(tx)
         self._spool.probe()
+
+    def away(self) -> tuple[str, ...]:
+        """What does not answer although nobody has to wait for it: the archive is degraded."""
+        url = self.config.broker.url
+        return () if not url or services.lookup("broker", services.PROBES)(url) else ("broker",)
 
     def recover(self) -> int:
         """Finish what dead processes left; returns how many objects that were."""

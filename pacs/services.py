@@ -15,9 +15,11 @@ SERVICES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "dimse": "dimse.service:serve",
         "web": "dicomweb.service:serve",
-        "worker": "pacs.worker:serve",
+        "worker": "pacs.worker.service:serve",
     }
 )
+PROBES: Final[Mapping[str, str]] = MappingProxyType({"broker": "pacs.worker.probe:answers"})
+"""What can be away without anybody being turned away; each is asked whether it answers."""
 
 
 def lookup(name: str, table: Mapping[str, str] = SERVICES) -> Callable[..., Any]:

@@ -66,6 +66,7 @@ def masked(config: Config) -> dict[str, Any]:
     """Like `to_tree`, without what must not be shown."""
     tree = to_tree(config)
     tree["index"]["url"] = mask_url(tree["index"]["url"])
+    tree["broker"]["url"] = mask_url(tree["broker"]["url"])
     for token in tree["auth"]["tokens"]:
         token["hash"] = MASK
     return tree

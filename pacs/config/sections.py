@@ -133,6 +133,24 @@ class ReadingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """Who carries work to workers on any number of hosts."""
+
+    url: str = _setting(
+        "",
+        "Redis that carries background work to every worker, e.g. redis://:password@host:6379/0. "
+        "Empty: each worker does what it finds.",
+        form="broker-url",
+        secret=True,
+    )
+    prefix: str = _setting(
+        "hilum",
+        "Begins the name of every key in the broker; archives that share one need different prefixes.",
+        form="name",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEntry:
     """A caller over HTTP, known by the digest of its token (`pacs token create`)."""
 
@@ -169,6 +187,7 @@ class Config:
     web: WebConfig = field(default_factory=WebConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
+    broker: BrokerConfig = field(default_factory=BrokerConfig)
 
 
 def is_loopback(host: str) -> bool:
