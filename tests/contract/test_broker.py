@@ -10,6 +10,7 @@ import pytest
 from kombu import Connection
 
 from pacs.config import BrokerConfig
+from pacs.db.connection import sqlite_url
 from pacs.outbox import deliveries, events, log
 from pacs.outbox.events import Event, Kind
 from pacs.outbox.subscriber import enrol, perform, take
@@ -32,7 +33,8 @@ def redis() -> Iterator[RedisServer]:
 def workers(archive: Archive, redis: RedisServer, tmp_path: Path) -> Iterator[Workers]:
     redis.flush()
     (folder := tmp_path / "done").mkdir()
-    found = Workers(archive, folder, redis.url, [])
+    index_url = archive.config.index.url or sqlite_url(archive.config.data / "index.db")
+    found = Workers(index_url, folder, redis.url, [])
     enrol(archive._db, errands(folder))
     yield found
     found.kill()

@@ -17,18 +17,24 @@ from pathlib import Path
 
 from pacs import log
 from pacs.config import Config, load
-from pacs.db.connection import Database, sqlite_url
+from pacs.db.connection import Database
 from pacs.outbox.crew import Crew
 from pacs.outbox.events import Kind
 from pacs.outbox.log import Told
 from pacs.outbox.retry import Backoff
 from pacs.outbox.subscriber import Errand
-from pacs.runtime import Archive
 from pacs.worker import service
 
 WAIT_S = 2.0
 LEASE_S = 4.0
 ATTEMPTS = 3
+# As the role's process does: before libraries start threads, which would let the signal through.
+_PROGRAM = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+from tests.support.errand_worker import main
+main()
+"""
 _REPOSITORY = Path(__file__).parents[2]
 
 
@@ -58,9 +64,7 @@ def errands(folder: Path) -> tuple[Errand, ...]:
     def errand(work: Callable[[Told], None], kind: Kind, workers: int = 1) -> Errand:
         retry = Backoff(attempts=ATTEMPTS, first_s=0.1, longest_s=0.1)
         lease_s = 600.0 if work is hang else LEASE_S
-        return Errand(
-            work.__name__, frozenset({kind}), work, workers=workers, lease_s=lease_s, retry=retry
-        )
+        return Errand(work.__name__, frozenset({kind}), work, workers=workers, lease_s=lease_s, retry=retry)
 
     return (
         errand(mark, Kind.STORED, 2),
@@ -84,26 +88,25 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Starts them and knows what they did. Archives of the contract tests, in processes of their own."""
+    """Starts them and knows what they did."""
 
-    archive: Archive
+    index_url: str
     folder: Path
     broker_url: str
     processes: list["subprocess.Popen[bytes]"]
 
     def start(self, count: int = 1) -> None:
         """Returns when each of them works."""
-        url = self.archive.config.index.url or sqlite_url(self.archive.config.data / "index.db")
-        begun = [self._launch(url) for _ in range(count)]
+        begun = [self._launch() for _ in range(count)]
         for process in begun:
             assert process.stdout is not None
             assert process.stdout.readline() == b"begins\n", self.log()
 
-    def _launch(self, index_url: str) -> "subprocess.Popen[bytes]":
-        words = json.dumps([index_url, self.broker_url, str(self.folder)])
+    def _launch(self) -> "subprocess.Popen[bytes]":
+        words = json.dumps([self.index_url, self.broker_url, str(self.folder)])
         with self.log_path.open("ab") as log_file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.errand_worker", words],
+                [sys.executable, "-c", _PROGRAM, words],
                 cwd=_REPOSITORY, stdout=subprocess.PIPE, stderr=log_file,
             )  # fmt: skip
         self.processes.append(process)
@@ -123,7 +126,7 @@ class Workers:
         for process in self.processes:
             process.communicate()
         self.processes.clear()
-        assert set(codes) <= {0}, self.log()
+        assert set(codes) <= {0}, f"{codes}\n{self.log()}"
 
     def done(self, name: str) -> list[str]:
         """What the errand wrote, without who wrote it."""
@@ -149,7 +152,6 @@ def main() -> None:
     log.setup(role="worker")
     config = load("", {}, {"index.url": index_url, "broker.url": broker_url} if broker_url else {})
     stop = threading.Event()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def wait() -> None:
         signal.sigwait({signal.SIGTERM})
@@ -160,7 +162,3 @@ def main() -> None:
     sys.stdout.write("begins\n")
     sys.stdout.flush()
     service.serve(bench, stop)
-
-
-if __name__ == "__main__":
-    main()
