@@ -98,6 +98,11 @@ class Archive:
             census.is_usable(tx)
         self.stores.spool.probe()
 
+    def away(self) -> tuple[str, ...]:
+        """What does not answer although nobody has to wait for it: the archive is degraded."""
+        url = self.config.broker.url
+        return () if not url or services.lookup("broker", services.PROBES)(url) else ("broker",)
+
     def recover(self) -> int:
         """Finish what dead processes left; returns how many objects that were."""
         return recover(self.ingest, self.stores.spool, self.stores.hot)

@@ -18,9 +18,11 @@ SERVICES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "dimse": "dimse.service:serve",
         "web": "dicomweb.service:serve",
-        "worker": "pacs.worker:serve",
+        "worker": "pacs.worker.service:serve",
     }
 )
+PROBES: Final[Mapping[str, str]] = MappingProxyType({"broker": "pacs.worker.probe:answers"})
+"""What can be away without anybody being turned away; each is asked whether it answers."""
 
 # Each is called with the archive as `crew` and answers the subscribers and chores that it adds to the
 # crew. It only builds them: it reads no index and asks no other machine.

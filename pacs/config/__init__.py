@@ -5,6 +5,7 @@ from pacs.config.effective import check_exposure, from_json, from_tree, load, ma
 from pacs.config.sections import (
     ROLES,
     AuthConfig,
+    BrokerConfig,
     Config,
     DimseConfig,
     IndexConfig,
@@ -23,6 +24,7 @@ __all__ = [
     "FILE_VARIABLE",
     "ROLES",
     "AuthConfig",
+    "BrokerConfig",
     "ColdConfig",
     "Config",
     "DimseConfig",

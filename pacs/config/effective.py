@@ -66,9 +66,9 @@ def masked(config: Config) -> dict[str, Any]:
     """Like `to_tree`, without what must not be shown."""
     tree = to_tree(config)
     for known in settings():
-        if known.secret and tree[known.section][known.key]:
-            tree[known.section][known.key] = MASK
-    tree["index"]["url"] = mask_url(config.index.url)
+        value = tree[known.section][known.key] if known.secret else ""
+        if value:
+            tree[known.section][known.key] = mask_url(value) if known.key == "url" else MASK
     for token in tree["auth"]["tokens"]:
         token["hash"] = MASK
     return tree

@@ -140,6 +140,24 @@ class RenditionsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """Who carries work to workers on any number of hosts."""
+
+    url: str = setting(
+        "",
+        "Redis that carries background work to every worker, e.g. redis://:password@host:6379/0. "
+        "Empty: each worker does what it finds.",
+        form="broker-url",
+        secret=True,
+    )
+    prefix: str = setting(
+        "hilum",
+        "Begins the name of every key in the broker; archives that share one need different prefixes.",
+        form="name",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEntry:
     """A caller over HTTP, known by the digest of its token (`pacs token create`)."""
 
@@ -179,6 +197,7 @@ class Config:
     cold: ColdConfig = field(default_factory=ColdConfig)
     tier: TierConfig = field(default_factory=TierConfig)
     renditions: RenditionsConfig = field(default_factory=RenditionsConfig)
+    broker: BrokerConfig = field(default_factory=BrokerConfig)
 
 
 def is_loopback(host: str) -> bool:

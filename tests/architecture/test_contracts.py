@@ -60,6 +60,9 @@ PLANTS = (
     Plant("tiering/__init__.py", "import pacs.store.reader", "tiering serves no bytes"),
     Plant("pacs/retrieve/__init__.py", "import tiering", "rooms"),
     Plant("pacs/store/__init__.py", "import boto3", "boto3"),
+    Plant("pacs/outbox/__init__.py", "import celery", "Celery"),
+    Plant("dicomweb/__init__.py", "from kombu import Connection", "Celery"),
+    Plant("pacs/outbox/__init__.py", "import pacs.worker", "rooms"),
 )
 
 
