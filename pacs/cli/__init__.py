@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pacs import __version__
-from pacs.cli import audit, bring, check, codecs, role, serve, settings, tier, token
+from pacs.cli import audit, bring, check, codecs, renditions, role, serve, settings, tier, token
 from pacs.cli.common import complain, exit_code
 from pacs.errors import PacsError
 
@@ -65,6 +65,7 @@ app.command("role", hidden=True)(role.role)
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(tier.app, name="tier")
+app.add_typer(renditions.app, name="renditions")
 
 
 def main() -> None:

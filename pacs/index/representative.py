@@ -1,12 +1,14 @@
 """Which instance stands for a series or a study when one picture has to."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
 from pacs.db import schema
 from pacs.db.connection import Transaction
-from pacs.index.lookup import Where
+from pacs.dicom.uids import InstanceKey
+from pacs.index import lookup
 
 _s, _e, _i = schema.studies.c, schema.series.c, schema.instances.c
 _LAST = sa.literal(2**62, sa.BigInteger)
@@ -16,22 +18,36 @@ _STUDY = schema.series.join(schema.studies, _s.id == _e.study_fk)
 _INSTANCES = _STUDY.join(schema.instances, _i.series_fk == _e.id)
 
 
-def middle(tx: Transaction, study: str, series: str) -> Where | None:
+# Built once: making the statement costs as much as running it.
+_SHOWN = sa.select(lookup.FRAME_COLUMN, lookup.JSON_COLUMNS[-1], *lookup.STORED_COLUMNS).select_from(
+    _INSTANCES
+)
+_BY_KEY = _SHOWN.where(
+    _i.sop_instance_uid == sa.bindparam("instance"),
+    _e.series_instance_uid == sa.bindparam("series"),
+    _s.study_instance_uid == sa.bindparam("study"),
+)
+_SERIES = (_s.study_instance_uid == sa.bindparam("study"), _e.series_instance_uid == sa.bindparam("series"))
+_COUNT = sa.select(sa.func.count()).select_from(_INSTANCES).where(*_SERIES, _i.n_frames > 0)
+_NTH = _SHOWN.where(*_SERIES).order_by(*_WITHIN).offset(sa.bindparam("nth")).limit(1)
+_NTH_PICTURE = _NTH.where(_i.n_frames > 0)
+
+Row = Any
+"""Frame table, compressed JSON, and the columns of a stored object."""
+
+
+def instance(tx: Transaction, key: InstanceKey) -> Row | None:
+    """None when there is no such instance."""
+    keys = {"study": key.study, "series": key.series, "instance": key.instance}
+    return tx.execute(_BY_KEY, keys).first()
+
+
+def middle(tx: Transaction, study: str, series: str) -> Row | None:
     """The middle one of the series' instances that have pictures; its first where none has any;
     None when there is no such series."""
-    within = [_s.study_instance_uid == study, _e.series_instance_uid == series]
-    shown = [*within, _i.n_frames > 0]
-    count = tx.execute(sa.select(sa.func.count()).select_from(_INSTANCES).where(*shown)).scalar_one()
-    conditions = shown if count else within
-    row = tx.execute(
-        sa.select(_i.id)
-        .select_from(_INSTANCES)
-        .where(*conditions)
-        .order_by(*_WITHIN)
-        .offset(max(0, count - 1) // 2)
-        .limit(1)
-    ).first()
-    return None if row is None else [_i.id == row[0]]
+    keys = {"study": study, "series": series}
+    count = tx.execute(_COUNT, keys).scalar_one()
+    return tx.execute(_NTH_PICTURE if count else _NTH, keys | {"nth": max(0, count - 1) // 2}).first()
 
 
 def largest_series(tx: Transaction, study: str) -> str:

@@ -123,20 +123,23 @@ class Shelf:
         return self._folder / name[:2] / f"{name}{_SUFFIX}"
 
     def _entries(self, suffix: str = _SUFFIX) -> "Iterator[os.DirEntry[str]]":
-        try:
-            with os.scandir(self._folder) as folders:
-                found = [folder.path for folder in folders if folder.is_dir(follow_symlinks=False)]
-        except FileNotFoundError:
-            return
-        for folder in found:
-            with os.scandir(folder) as entries:
-                yield from (entry for entry in entries if entry.name.endswith(suffix))
+        for folder in _listed(self._folder):
+            if folder.is_dir(follow_symlinks=False):
+                yield from (entry for entry in _listed(folder.path) if entry.name.endswith(suffix))
 
     def _renew(self, path: Path) -> None:
         try:
             os.utime(path)
         except OSError as error:  # evicted a moment ago, or not ours to touch: it only ages
             _log.debug("age not renewed reason=%s", error.strerror)
+
+
+def _listed(folder: "str | Path") -> "Iterator[os.DirEntry[str]]":
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except (FileNotFoundError, NotADirectoryError):  # nothing was kept yet, or somebody cleared it
+        return
 
 
 def _size(entry: "os.DirEntry[str]") -> int:

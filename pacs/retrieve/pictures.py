@@ -15,12 +15,13 @@ import orjson
 from pacs.audit.looks import Looks
 from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
-from pacs.db.connection import Database
+from pacs.db.connection import Database, Transaction
 from pacs.dicom.json import BULK_BASE
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid, NotAcceptable, NotFound
 from pacs.index import entry as entries
 from pacs.index import lookup, representative
+from pacs.index.representative import Row
 from pacs.pixels import appearance, samples, smallest
 from pacs.pixels.appearance import Appearance
 from pacs.pixels.codecs import raster
@@ -36,7 +37,6 @@ from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.view import Form, View, encode
 from pacs.store.care import Reads
 
-_COLUMNS: Final = (lookup.FRAME_COLUMN, lookup.JSON_COLUMNS[-1], *lookup.STORED_COLUMNS)
 _REMEMBERED: Final = 64
 _LONGEST_TABLE: Final = 1 << 20  # bytes
 _AT_ONCE: Final = max(2, os.cpu_count() or 2)
@@ -59,6 +59,11 @@ class Found:
     @property
     def digest(self) -> str:
         return self.stored.digest
+
+    @property
+    def named(self) -> int:
+        """The frame that the object itself names as the one that stands for it (PS3.3 C.7.6.6); else 0."""
+        return self.look.representative if self.look.representative <= self.stored.frames else 0
 
     def draw(self, view: View, number: int = 0) -> bytes:
         """Raises NotAcceptable when it cannot be shown, Invalid when nothing of it is wanted,
@@ -107,7 +112,7 @@ class Pictures:
         found = self._admitted(actor, _only(key), "rendered")
         found.check(*numbers)
         self._reads.note(key.study)  # a thumbnail is no reading: it need not bring the study back hot
-        return replace(found, number=next(iter(numbers), found.look.representative or 1))
+        return replace(found, number=next(iter(numbers), found.named or 1))
 
     def representative(self, actor: Actor, wanted: Wanted, number: int = 0) -> Found:
         """What stands for the study, series or instance that is named, or a frame of an instance.
@@ -155,7 +160,9 @@ class Pictures:
         with self._db.read() as tx:
             series = list(representative.series_of(tx, study))
         for uid in series:
-            found = self._row(self._middle(study, uid))
+            with self._db.read() as tx:
+                row = representative.middle(tx, study, uid)
+            found = None if row is None else self._found(row)
             if found is not None and found.stored.frames:
                 yield found
 
@@ -171,42 +178,26 @@ class Pictures:
             last = page[-1]
 
     def _admitted(self, actor: Actor, wanted: Wanted, detail: str) -> Found:
-        conditions = lookup.where((), wanted.studies, wanted.series, wanted.instances)
         self._looks.admit(
             actor,
             Action.READ,
-            lambda tx: lookup.people(tx, conditions),
+            lambda tx: lookup.people(tx, lookup.where((), wanted.studies, wanted.series, wanted.instances)),
             asked=(wanted, detail),
             detail=detail,
             often=True,
         )
-        found = self._row(conditions if wanted.instances else self._stands_for(wanted))
-        if found is None:
+        with self._db.read() as tx:
+            row = _chosen(tx, wanted)
+        if row is None:
             raise NotFound("nothing is stored under this address")
-        return found
+        return self._found(row)
 
-    def _stands_for(self, wanted: Wanted) -> lookup.Where | None:
-        (study,) = wanted.studies
-        if wanted.series:
-            return self._middle(study, wanted.series[0])
-        with self._db.read() as tx:
-            series = representative.largest_series(tx, study)
-        return self._middle(study, series)
-
-    def _middle(self, study: str, series: str) -> lookup.Where | None:
-        with self._db.read() as tx:
-            return representative.middle(tx, study, series)
-
-    def _row(self, conditions: lookup.Where | None) -> Found | None:
-        if conditions is None:
-            return None
-        for row in lookup.stream(self._db, conditions, *_COLUMNS):
-            stored = StoredObject(InstanceKey(*row[2:5]), *row[5:12])
-            look = self._known.get(stored.digest, row[1])
-            table = None if row[0] is None else FrameTable.from_bytes(row[0])
-            number = look.representative or (stored.frames + 1) // 2
-            return Found(stored, min(number, stored.frames), look, table, self)
-        return None
+    def _found(self, row: Row) -> Found:
+        stored = StoredObject(InstanceKey(*row[2:5]), *row[5:12])
+        look = self._known.get(stored.digest, row[1])
+        table = None if row[0] is None else FrameTable.from_bytes(row[0])
+        found = Found(stored, (stored.frames + 1) // 2, look, table, self)
+        return replace(found, number=found.named) if found.named else found
 
     def _bulk(self, stored: StoredObject, path: str) -> bytes:
         with bulk.find(self._open(stored), stored, path) as value:
@@ -234,6 +225,15 @@ class _Known:
                 while len(self._found) > self._most:
                     self._found.popitem(last=False)
         return known
+
+
+def _chosen(tx: Transaction, wanted: Wanted) -> Row | None:
+    study, series, instance = (
+        next(iter(uids), "") for uids in (wanted.studies, wanted.series, wanted.instances)
+    )
+    if instance:
+        return representative.instance(tx, InstanceKey(study, series, instance))
+    return representative.middle(tx, study, series or representative.largest_series(tx, study))
 
 
 def _only(key: InstanceKey) -> Wanted:
