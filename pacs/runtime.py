@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pacs import __version__
+from pacs import __version__, services
 from pacs.audit.looks import Looks
 from pacs.audit.record import AuditRow, record, trail
 from pacs.audit.strangers import Strangers
@@ -21,6 +21,7 @@ from pacs.ingest.check import Checker
 from pacs.ingest.recover import recover
 from pacs.ingest.settle import Settler
 from pacs.outbox.crew import Chore, Crew, trimming
+from pacs.outbox.subscriber import Subscriber
 from pacs.query.find import Search
 from pacs.reading.arrivals import Arrivals
 from pacs.reading.reprioritise import Reprioritise
@@ -82,6 +83,11 @@ class Archive:
         """Finish what dead processes left; returns how many objects that were."""
         return recover(self.ingest, self._spool, self._hot)
 
+    @property
+    def db(self) -> Database:
+        """For neighbours that own tables. The edges reach the index through use cases only."""
+        return self._db
+
     def crew(self) -> Crew:
         """Those who do in the background what nobody waits for; any number of processes may."""
         settler = Settler(self._db, quiet_s=self.config.reading.quiet_seconds)
@@ -91,7 +97,10 @@ class Archive:
             Chore("claims", self.worklist.sweep, every_s=1.0),
             trimming(self._db, _EVENTS_KEPT_S),
         )
-        return Crew(self._db, (settler.follower(), Arrivals().follower()), chores)
+        added: tuple[Subscriber | Chore, ...] = services.contributions(self)
+        told = [one for one in added if not isinstance(one, Chore)]
+        repeated = [one for one in added if isinstance(one, Chore)]
+        return Crew(self._db, (settler.follower(), Arrivals().follower(), *told), (*chores, *repeated))
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
