@@ -10,6 +10,7 @@ from pacs.audit.record import AuditRow, record, trail
 from pacs.audit.strangers import Strangers
 from pacs.auth.actor import Actor
 from pacs.auth.door import Door
+from pacs.auth.grants import Grants
 from pacs.auth.policy import Action, allows, require
 from pacs.config import Config
 from pacs.db import migrate
@@ -107,6 +108,11 @@ class Archive:
         """Finish what dead processes left; returns how many objects that were."""
         return recover(self.ingest, self.stores.spool, self.stores.hot)
 
+    @property
+    def db(self) -> Database:
+        """For neighbours that own tables. The edges reach the index through use cases only."""
+        return self.stores.db
+
     def crew(self) -> Crew:
         """Those who do in the background what nobody waits for; any number of processes may."""
         db = self.stores.db
@@ -131,6 +137,12 @@ class Archive:
             record(tx, actor, Action.INSPECT, outcome=outcome, detail="audit trail")
         require(actor, Action.INSPECT)
         return trail(self.stores.db, **which)
+
+    def answer(self, actor: Actor, run: str, body: bytes) -> None:
+        """What a model found in the study of a run, told with the token of that run.
+
+        Raises Forbidden, Invalid, NotFound, Conflict, Unavailable."""
+        services.lookup("model answer", services.PASSED_ON)(self, actor, run, body)
 
     def turned_away(self, channel: str, name: str, origin: str, reason: str) -> None:
         """Write down that a caller was not let in. Raises Unavailable."""
@@ -181,7 +193,7 @@ def open_archive(config: Config) -> Archive:
             retrieve=retrieve,
             pictures=pictures,
             renditions=Renditions(thumbnails, shelf, pictures),
-            door=Door(config),
+            door=Door(config, grants=Grants(db)),
             checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),

@@ -194,11 +194,17 @@ class Retrieve:
             asked=(wanted, detail),
             detail=detail,
             often=often,
+            studies=wanted.studies,
         )
-        if opens:
+        if opens and is_reader(actor):
             for study in seen:
                 self._reads.note(study)
         return conditions
+
+
+def is_reader(actor: Actor) -> bool:
+    """Models and the archive itself look at studies too, which does not make them wanted."""
+    return actor.scope is None and actor.channel != "system"
 
 
 def _conditions(wanted: Wanted) -> lookup.Where:

@@ -32,7 +32,7 @@ from pacs.pixels.smallest import FrameBytes
 from pacs.pixels.viewport import Viewport, show, wanted_size
 from pacs.renditions.thumbnails import Thumbnails
 from pacs.retrieve import bulk
-from pacs.retrieve.deliver import ByteSource
+from pacs.retrieve.deliver import ByteSource, is_reader
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.view import Form, View, encode
 from pacs.store.care import Reads
@@ -111,7 +111,8 @@ class Pictures:
             raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1/rendered")
         found = self._admitted(actor, _only(key), "rendered")
         found.check(*numbers)
-        self._reads.note(key.study)  # a thumbnail is no reading: it need not bring the study back hot
+        if is_reader(actor):  # a thumbnail is no reading: it need not bring the study back hot
+            self._reads.note(key.study)
         return replace(found, number=next(iter(numbers), found.named or 1))
 
     def representative(self, actor: Actor, wanted: Wanted, number: int = 0) -> Found:
@@ -185,6 +186,7 @@ class Pictures:
             asked=(wanted, detail),
             detail=detail,
             often=True,
+            studies=wanted.studies,
         )
         with self._db.read() as tx:
             row = _chosen(tx, wanted)
