@@ -17,11 +17,18 @@ from dicomweb.ranges import Span
 from dicomweb.streams import Source, Streamed
 from pacs.errors import Invalid
 from pacs.retrieve import made
-from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.made import Look
 
 _LIST: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
 _MOST: Final = 10_000
-_EXPOSED: Final = ("Content-Range", "ETag", "Hilum-Columns", "Hilum-Resolution", "Hilum-Rows")
+_EXPOSED: Final = (
+    "Content-Range",
+    "ETag",
+    "Hilum-Columns",
+    "Hilum-Photometric-Interpretation",
+    "Hilum-Resolution",
+    "Hilum-Rows",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +58,17 @@ def retrieve(call: Call) -> Response:
     factor = made.factor_of(resolution) if resolution else 0
     with ExitStack() as stack:
         found = stack.enter_context(call.archive.retrieve.frames(call.actor, call.key, numbers))
-        offer = media.choose(call.accepted, _offers(found, factor))
-        identity = (found.stored.digest, call.request.url.path, resolution, offer.describe())
+        able = call.archive.retrieve.abilities
+        offers = framing.small_offers(found) if factor else framing.offers(found, able)
+        offer = media.choose(call.accepted, offers)
+        identity = (found.stored.digest, call.request.url.path, resolution, *framing.identity(found, offer))
         tag = answers.etag(*identity)
         unchanged = answers.not_modified(call, tag)
         if unchanged is not None:
             return unchanged
-        given, headers = _given(found, offer, factor)
+        given, look = framing.given(found, offer, factor)
         body = _body(given, offer, multipart.boundary_of(*identity))
-        return _answer(call, body, {"ETag": tag} | headers, stack.pop_all())
+        return _answer(call, body, {"ETag": tag} | _headers(look, factor), stack.pop_all())
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -71,19 +80,15 @@ def _numbers(text: str) -> tuple[int, ...]:
     return numbers
 
 
-def _offers(found: FrameSet, factor: int) -> list[Offer]:
-    return framing.small_offers(found) if factor else framing.stored_offers(found)
-
-
-def _given(found: FrameSet, offer: Offer, factor: int) -> tuple[Frames, dict[str, str]]:
-    if not factor:
-        return found, {}
-    small = framing.small(found, offer, factor)
-    return small, {
-        "Hilum-Rows": str(small.look.rows),
-        "Hilum-Columns": str(small.look.columns),
-        "Hilum-Resolution": f"1/{factor}",
-    }
+def _headers(look: Look | None, factor: int) -> dict[str, str]:
+    """Of frames that are not what the metadata describes: what they are."""
+    if look is None:
+        return {}
+    return {
+        "Hilum-Rows": str(look.rows),
+        "Hilum-Columns": str(look.columns),
+        "Hilum-Photometric-Interpretation": look.photometric,
+    } | ({"Hilum-Resolution": f"1/{factor}"} if factor else {})
 
 
 def _body(given: Frames, offer: Offer, boundary: str) -> _Body:

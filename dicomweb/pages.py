@@ -50,9 +50,11 @@ def healthz(_: Call) -> Response:
 
 
 def readyz(call: Call) -> Response:
-    """Raises Unavailable when index or store cannot be used."""
+    """Raises Unavailable when index or store cannot be used. Degraded is ready: what is away then keeps
+    no caller waiting."""
     call.archive.ready()
-    return _json({"status": "ready"})
+    away = call.archive.away()
+    return _json({"status": "degraded", "away": away} if away else {"status": "ready"})
 
 
 def facts(call: Call) -> Response:

@@ -1,6 +1,6 @@
 """Requests of our own over an established association: C-ECHO and C-STORE."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from dimse.channel import Item
 from dimse.command import HAS_DATASET, Command, Operation
@@ -8,6 +8,7 @@ from dimse.contexts import VERIFICATION, Context
 from dimse.dialogue import Dialogue
 from dimse.errors import ProtocolError
 from dimse.status import Status
+from pacs.errors import PacsError
 
 _MEDIUM = 0  # Priority (PS3.7 E.1)
 
@@ -24,11 +25,11 @@ class StoreScu:
         for context in contexts:
             self._contexts.setdefault((context.abstract_syntax, context.transfer_syntax), context)
 
-    def takes(self, item: Item) -> bool:
-        return (item.sop_class, item.transfer_syntax) in self._contexts
+    def accepts(self, sop_class: str) -> frozenset[str]:
+        return frozenset(syntax for known, syntax in self._contexts if known == sop_class)
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
-        """Send one object as it is stored. Raises AssociationEnded or ProtocolError."""
+        """Send one object. Raises AssociationEnded or ProtocolError."""
         aet, message = self._originator or ("", None)
         request = Command(
             Operation.C_STORE,
@@ -41,7 +42,15 @@ class StoreScu:
             originator_message_id=message,
         )
         context = self._contexts[item.sop_class, item.transfer_syntax]
-        return _ask(self._dialogue, context, request, dataset)
+        return _ask(self._dialogue, context, request, _unbroken(dataset))
+
+
+def _unbroken(dataset: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Half of an object cannot be taken back: the association ends with it."""
+    try:
+        yield from dataset
+    except PacsError as error:
+        raise ProtocolError(f"an object broke off while it was sent: {error}") from error
 
 
 def echo(dialogue: Dialogue) -> Status:

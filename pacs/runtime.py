@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pacs import __version__
+from pacs import __version__, services
 from pacs.audit.looks import Looks
 from pacs.audit.record import AuditRow, record, trail
 from pacs.audit.strangers import Strangers
 from pacs.auth.actor import Actor
 from pacs.auth.door import Door
+from pacs.auth.grants import Grants
 from pacs.auth.policy import Action, allows, require
 from pacs.config import Config
 from pacs.db import migrate
@@ -21,6 +22,7 @@ from pacs.ingest.check import Checker
 from pacs.ingest.recover import recover
 from pacs.ingest.settle import Settler
 from pacs.outbox.crew import Chore, Crew, trimming
+from pacs.outbox.subscriber import Subscriber
 from pacs.query.find import Search
 from pacs.reading.arrivals import Arrivals
 from pacs.reading.reprioritise import Reprioritise
@@ -30,12 +32,28 @@ from pacs.renditions.thumbnails import Renditions, Thumbnails
 from pacs.retrieve.deliver import Retrieve
 from pacs.retrieve.pictures import Pictures
 from pacs.store import layout
+from pacs.store.blobs import BlobStore
+from pacs.store.care import Reads
+from pacs.store.cold import open_cache, open_cold
 from pacs.store.disk import DiskStore
+from pacs.store.reader import Reader
 from pacs.store.spool import Spool
 
 _DATABASE_FILE = "index.db"
+_CACHE = "cache"
 _RECOVER_EVERY_S = 10.0
 _EVENTS_KEPT_S = 30 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where things lie, for policies that move them (`tiering`); `cold` is None when there is none."""
+
+    db: Database
+    hot: DiskStore
+    cold: BlobStore | None
+    spool: Spool
+    durable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +70,14 @@ class Archive:
     checker: Checker
     worklist: Worklist
     reprioritise: Reprioritise
-    _db: Database
-    _hot: DiskStore
-    _spool: Spool
+    stores: Stores
     _strangers: Strangers
 
     def facts(self, actor: Actor) -> dict[str, str | int]:
         """Server facts for the page. Raises Forbidden."""
         require(actor, Action.INSPECT)
-        total, free = self._hot.space()
-        with self._db.read() as tx:
+        total, free = self.stores.hot.space()
+        with self.stores.db.read() as tx:
             held = census.totals(tx)
         return {
             "version": __version__,
@@ -72,49 +88,69 @@ class Archive:
             "bytes": held.bytes,
             "disk_total": total,
             "disk_free": free,
-            "index": self._db.dialect,
+            "index": self.stores.db.dialect,
             "aet": self.config.dimse.aet,
             "dimse": f"{self.config.dimse.host}:{self.config.dimse.port}",
         }
 
     def ready(self) -> None:
         """Raises Unavailable unless index and store can be used."""
-        with self._db.read() as tx:
+        with self.stores.db.read() as tx:
             census.is_usable(tx)
-        self._spool.probe()
+        self.stores.spool.probe()
+
+    def away(self) -> tuple[str, ...]:
+        """What does not answer although nobody has to wait for it: the archive is degraded."""
+        url = self.config.broker.url
+        return () if not url or services.lookup("broker", services.PROBES)(url) else ("broker",)
 
     def recover(self) -> int:
         """Finish what dead processes left; returns how many objects that were."""
-        return recover(self.ingest, self._spool, self._hot)
+        return recover(self.ingest, self.stores.spool, self.stores.hot)
+
+    @property
+    def db(self) -> Database:
+        """For neighbours that own tables. The edges reach the index through use cases only."""
+        return self.stores.db
 
     def crew(self) -> Crew:
         """Those who do in the background what nobody waits for; any number of processes may."""
-        settler = Settler(self._db, quiet_s=self.config.reading.quiet_seconds)
+        db = self.stores.db
+        settler = Settler(db, quiet_s=self.config.reading.quiet_seconds)
         chores = (
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
             Chore("claims", self.worklist.sweep, every_s=1.0),
             self.renditions.chore(),
-            trimming(self._db, _EVENTS_KEPT_S),
+            trimming(db, _EVENTS_KEPT_S),
         )
         subscribers = (settler.follower(), Arrivals().follower(), self.renditions.errand())
-        return Crew(self._db, subscribers, chores)
+        added: tuple[Subscriber | Chore, ...] = services.contributions(self)
+        told = [one for one in added if not isinstance(one, Chore)]
+        repeated = [one for one in added if isinstance(one, Chore)]
+        return Crew(db, (*subscribers, *told), (*chores, *repeated))
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
-        with self._db.write() as tx:
+        with self.stores.db.write() as tx:
             outcome = "ok" if allows(actor, Action.INSPECT) else "forbidden"
             record(tx, actor, Action.INSPECT, outcome=outcome, detail="audit trail")
         require(actor, Action.INSPECT)
-        return trail(self._db, **which)
+        return trail(self.stores.db, **which)
+
+    def answer(self, actor: Actor, run: str, body: bytes) -> None:
+        """What a model found in the study of a run, told with the token of that run.
+
+        Raises Forbidden, Invalid, NotFound, Conflict, Unavailable."""
+        services.lookup("model answer", services.PASSED_ON)(self, actor, run, body)
 
     def turned_away(self, channel: str, name: str, origin: str, reason: str) -> None:
         """Write down that a caller was not let in. Raises Unavailable."""
         self._strangers.note(channel, name, origin, reason)
 
     def close(self) -> None:
-        self._spool.close()
-        self._db.close()
+        self.stores.spool.close()
+        self.stores.db.close()
 
 
 def open_archive(config: Config) -> Archive:
@@ -143,10 +179,13 @@ def open_archive(config: Config) -> Archive:
             db, hot, quarantined, spool, durable=durable, keep_first=config.store.conflict == "keep-first"
         )
         looks = Looks(db)
-        retrieve = Retrieve(db, hot, spool.folder, looks)
+        cold = open_cold(config.cold)
+        cache = open_cache(config.data / _CACHE, cold, config.cold.cache_bytes) if cold else None
+        reads = Reads(db)
+        retrieve = Retrieve(db, Reader(hot, cache), spool.folder, looks, reads)
         shelf = Shelf(config.data / layout.RENDITIONS, config.renditions.budget_bytes)
         thumbnails = Thumbnails(shelf, config.renditions.thumbnail_edge)
-        pictures = Pictures(db, looks, retrieve.open_inside, thumbnails)
+        pictures = Pictures(db, looks, reads, retrieve.open_inside, thumbnails)
         archive = Archive(
             config=config,
             ingest=ingest,
@@ -154,13 +193,11 @@ def open_archive(config: Config) -> Archive:
             retrieve=retrieve,
             pictures=pictures,
             renditions=Renditions(thumbnails, shelf, pictures),
-            door=Door(config),
-            checker=Checker(db, hot, quarantined, ingest),
+            door=Door(config, grants=Grants(db)),
+            checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),
-            _db=db,
-            _hot=hot,
-            _spool=spool,
+            stores=Stores(db, hot, cold, spool, durable),
             _strangers=Strangers(db),
         )
         archive.recover()

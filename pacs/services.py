@@ -1,6 +1,6 @@
-"""Which function runs a role: the one place where the core names its neighbours.
+"""Which functions of its neighbours the core calls: the one place where it names them.
 
-They are names, looked up when a role starts, so nothing here imports upward.
+They are names, looked up when they are needed, so nothing here imports upward.
 """
 
 import importlib
@@ -9,15 +9,47 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from pacs.errors import Unavailable
+from pacs import log
+from pacs.errors import PacsError, Unavailable
+
+_log = log.get(__name__)
 
 SERVICES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "dimse": "dimse.service:serve",
         "web": "dicomweb.service:serve",
-        "worker": "pacs.worker:serve",
+        "worker": "pacs.worker.service:serve",
     }
 )
+PROBES: Final[Mapping[str, str]] = MappingProxyType({"broker": "pacs.worker.probe:answers"})
+"""What can be away without anybody being turned away; each is asked whether it answers."""
+
+# Each is called with the archive as `crew` and answers the subscribers and chores that it adds to the
+# crew. It only builds them: it reads no index and asks no other machine.
+CREW: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ai_routing": "ai_routing.service:contribute",
+        "tiering": "tiering.service:contribute",
+    }
+)
+# What an archive passes on to whom it may concern: an answer of a model, with whoever brings it.
+PASSED_ON: Final[Mapping[str, str]] = MappingProxyType({"model answer": "ai_routing.service:receive"})
+
+
+def contributions(archive: Any, table: Mapping[str, str] | None = None) -> tuple[Any, ...]:
+    """What the neighbours have to do in the background.
+
+    One that cannot take part is told of in the log and left out: what the archive itself has to do,
+    listing studies that have settled above all, never depends on a neighbour."""
+    table = CREW if table is None else table
+    found: list[Any] = []
+    for name in table:
+        try:
+            found += lookup(name, table)(archive)
+        except Exception as error:  # noqa: BLE001 - see above
+            reason = str(error) if isinstance(error, PacsError) else type(error).__name__
+            _log.error("left out of the crew name=%s reason=%s", name, reason)
+    return tuple(found)
 
 
 def lookup(name: str, table: Mapping[str, str] = SERVICES) -> Callable[..., Any]:

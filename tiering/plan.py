@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Generic, TypeVar
 
+from pacs.config import TierConfig
 from pacs.store.care import Care
-from tiering.config import TierConfig
 from tiering.rules import Moment, Tier, Wanted, last_used_ns, wanted
 
 Item = TypeVar("Item")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from pacs.config import TierConfig, TierRule
 from pacs.store.care import Care
-from tiering.config import TierConfig, TierRule
 
 _DAY: Final = 86_400 * 10**9  # ns
 

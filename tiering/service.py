@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from pacs import clock, log
+from pacs.config import ColdConfig, TierConfig
 from pacs.db.connection import Database
 from pacs.errors import Conflict, NotFound, Unavailable
+from pacs.outbox.crew import Chore
+from pacs.runtime import Archive
 from pacs.store import care
 from pacs.store.care import Care
-from tiering.config import ColdConfig, TierConfig
+from pacs.store.writer import Writer
 from tiering.move import Mover
 from tiering.plan import Act, Step, plan
 from tiering.recall import Recaller
 from tiering.rules import Moment
 
+_READ_EVERY_S: Final = 10.0
+_LEFTOVERS_S: Final = 86_400.0
 _log = log.get(__name__)
 
 
@@ -132,3 +138,40 @@ class Tiering:
 
     def _evict(self, study: str) -> int:
         return self._mover.evict_study(study, clock.now_ns() - self._grace_ns)
+
+
+def open_tiering(archive: Archive) -> Tiering | None:
+    """None when no cold tier is configured."""
+    stores, config = archive.stores, archive.config
+    if stores.cold is None:
+        return None
+    mover = Mover(stores.db, stores.hot, stores.cold, durable=stores.durable)
+    writer = Writer(stores.hot, durable=stores.durable)
+    recaller = Recaller(stores.db, stores.hot, stores.cold, stores.spool, writer)
+    return Tiering(stores.db, mover, recaller, config.tier, config.cold)
+
+
+def contribute(archive: Archive) -> tuple[Chore, ...]:
+    """The rounds of the worker. They read what is, not what happened: a round that was missed, or
+    broken off at any point, is made good by the next."""
+    tiering, cold = open_tiering(archive), archive.stores.cold
+    if tiering is None or cold is None:
+        return ()
+
+    def all_studies() -> bool:
+        tiering.run()
+        return False
+
+    def what_is_read() -> bool:
+        tiering.run_recent()
+        return False
+
+    def leftovers() -> bool:
+        cold.sweep(_LEFTOVERS_S)
+        return False
+
+    return (
+        Chore("tiers", all_studies, every_s=archive.config.tier.every_seconds),
+        Chore("tiers-read", what_is_read, every_s=_READ_EVERY_S),
+        Chore("tiers-leftovers", leftovers, every_s=_LEFTOVERS_S / 4),
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pacs import __version__
-from pacs.cli import audit, bring, check, codecs, renditions, role, serve, settings, token
+from pacs.cli import ai, audit, bring, check, codecs, renditions, role, serve, settings, tier, token
 from pacs.cli.common import complain, exit_code
 from pacs.errors import PacsError
 
@@ -18,6 +18,7 @@ A first minute:
     pacs serve                  run it; it prints where everything is
     pacs import /media/cdrom    bring files and folders in
     pacs check                  compare the index with the stored objects
+    pacs tier plan              what would move to the cold tier, and why
     pacs config show            every setting, its meaning, its value
 
 Without settings it keeps its data in ./hilum-data and talks to this machine only. A TOML file
@@ -61,8 +62,10 @@ app.command("check")(check.check)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
 app.command("role", hidden=True)(role.role)
+app.add_typer(ai.app, name="ai")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
+app.add_typer(tier.app, name="tier")
 app.add_typer(renditions.app, name="renditions")
 
 

@@ -54,13 +54,19 @@ def _obey_signals(stop: threading.Event) -> None:
     Both are blocked in every thread and waited for in one: setting an Event inside a signal handler
     can deadlock with a main thread that waits on the same Event, and a handler can be replaced by a
     library, a mask cannot."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    _block_signals()
 
     def wait() -> None:
         signal.sigwait({signal.SIGTERM})
         stop.set()
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+def _block_signals() -> None:
+    """A thread has the mask of the one that starts it, and the signal kills us if any lets it through:
+    to be called before libraries are imported that start threads of their own, as numpy's do."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
 
 
 def _follow_supervisor(stop: threading.Event) -> None:
@@ -85,6 +91,7 @@ def role(
     fd: Annotated[int, typer.Option("--fd")] = -1,
 ) -> None:
     """Run one role under the supervisor; settings come on standard input."""
+    _block_signals()
     from pacs.runtime import open_archive
 
     log.setup(role=label or name)

@@ -4,7 +4,11 @@ environment or the command line; `pacs.cli` does and hands over what it read."""
 from pacs.config.effective import check_exposure, from_json, from_tree, load, masked, to_json, to_tree
 from pacs.config.sections import (
     ROLES,
+    AiConfig,
+    AiModel,
+    AiRule,
     AuthConfig,
+    BrokerConfig,
     Config,
     DimseConfig,
     IndexConfig,
@@ -17,11 +21,17 @@ from pacs.config.sections import (
     is_loopback,
 )
 from pacs.config.table import FILE_VARIABLE, Setting, settings
+from pacs.config.tiers import ColdConfig, TierConfig, TierRule
 
 __all__ = [
     "FILE_VARIABLE",
     "ROLES",
+    "AiConfig",
+    "AiModel",
+    "AiRule",
     "AuthConfig",
+    "BrokerConfig",
+    "ColdConfig",
     "Config",
     "DimseConfig",
     "IndexConfig",
@@ -30,6 +40,8 @@ __all__ = [
     "RenditionsConfig",
     "Setting",
     "StoreConfig",
+    "TierConfig",
+    "TierRule",
     "TokenEntry",
     "WebConfig",
     "check_exposure",

@@ -1,7 +1,7 @@
 """Every setting the archive knows, its default and what it means: the one table.
 
 `pacs config show`, the documentation, the environment variables and the reader all derive
-from the fields declared here.
+from the fields declared here and in the modules beside it.
 """
 
 import ipaddress
@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final, Literal
+
+from pacs.config.fields import needed, setting
+from pacs.config.tiers import ColdConfig, TierConfig
 
 ROLES: Final = ("viewer", "sender", "admin")
 """What a token or a station may be given; the meaning is `pacs.auth.policy`'s."""
@@ -17,22 +20,11 @@ ROLES: Final = ("viewer", "sender", "admin")
 RoleName = Literal["viewer", "sender", "admin"]
 
 
-def _setting(default: Any, text: str, **marks: Any) -> Any:
-    """A field with its help text. Marks: `low`, `high` (bounds of a number), `form` (the name of
-    a further check in `pacs.config.read`), `secret` (never shown)."""
-    return field(default=default, metadata={"help": text, **marks})
-
-
-def _needed(text: str, **marks: Any) -> Any:
-    """A field without a default: its table is refused without it."""
-    return field(metadata={"help": text, **marks})
-
-
 @dataclass(frozen=True, slots=True)
 class IndexConfig:
     """Where the index lives."""
 
-    url: str = _setting(
+    url: str = setting(
         "",
         "Database of the index, e.g. postgresql://user:password@host/hilum. "
         "Empty: the SQLite file index.db in the data folder.",
@@ -45,12 +37,12 @@ class IndexConfig:
 class StoreConfig:
     """How objects are kept."""
 
-    durability: Literal["power-loss", "process-crash"] = _setting(
+    durability: Literal["power-loss", "process-crash"] = setting(
         "power-loss",
         "What an acknowledged object survives: power-loss waits for the disk before it "
         "acknowledges; process-crash only hands the bytes to the operating system.",
     )
-    conflict: Literal["supersede", "keep-first"] = _setting(
+    conflict: Literal["supersede", "keep-first"] = setting(
         "supersede",
         "Other bytes under a known SOP Instance UID: supersede keeps both and shows the later; "
         "keep-first shows the first and puts the newcomer into quarantine.",
@@ -62,9 +54,9 @@ class Peer:
     """An application entity we know: it may call us, and we may send to it."""
 
     aet: str
-    host: str = _needed("Address or name of the station.", form="host")
-    port: int = _setting(104, "Its DICOM port (PS3.8 9.1.1 registers 104 and 11112).", low=1, high=65535)
-    roles: tuple[RoleName, ...] = _setting(
+    host: str = needed("Address or name of the station.", form="host")
+    port: int = setting(104, "Its DICOM port (PS3.8 9.1.1 registers 104 and 11112).", low=1, high=65535)
+    roles: tuple[RoleName, ...] = setting(
         ("viewer", "sender"), "What it may do when it calls us: viewer, sender, admin."
     )
 
@@ -73,22 +65,22 @@ class Peer:
 class DimseConfig:
     """The DIMSE listener."""
 
-    host: str = _setting(
+    host: str = setting(
         "127.0.0.1", "Address to listen on; beyond loopback callers have to be known ([auth]).", form="host"
     )
-    port: int = _setting(11112, "Port to listen on; 0 takes a free one.", low=0, high=65535)
-    aet: str = _setting("HILUM", "Our AE title, 1 to 16 characters.", form="aet")
-    processes: int = _setting(1, "Listener processes sharing the port.", low=1, high=64)
-    unknown_sop_classes: bool = _setting(
+    port: int = setting(11112, "Port to listen on; 0 takes a free one.", low=0, high=65535)
+    aet: str = setting("HILUM", "Our AE title, 1 to 16 characters.", form="aet")
+    processes: int = setting(1, "Listener processes sharing the port.", low=1, high=64)
+    unknown_sop_classes: bool = setting(
         False, "Accept storage SOP classes that are not in the standard's list (private ones)."
     )
-    require_called_aet: bool = _setting(False, "Refuse associations that call another AE title than ours.")
-    max_associations: int = _setting(100, "Associations open at once in one process.", low=1, high=10_000)
-    max_pdu: int = _setting(262_144, "Largest PDU we receive, in bytes.", low=4096, high=16_777_216)
-    acse_timeout: float = _setting(
+    require_called_aet: bool = setting(False, "Refuse associations that call another AE title than ours.")
+    max_associations: int = setting(100, "Associations open at once in one process.", low=1, high=10_000)
+    max_pdu: int = setting(262_144, "Largest PDU we receive, in bytes.", low=4096, high=16_777_216)
+    acse_timeout: float = setting(
         30.0, "Seconds a peer has to finish opening or closing an association.", low=0.1, high=3600.0
     )
-    idle_timeout: float = _setting(
+    idle_timeout: float = setting(
         900.0,
         "Seconds an open association may be silent before it is aborted. Modalities hold them for long.",
         low=0.1,
@@ -107,12 +99,12 @@ class DimseConfig:
 class WebConfig:
     """The DICOMweb listener."""
 
-    host: str = _setting(
+    host: str = setting(
         "127.0.0.1", "Address to listen on; beyond loopback callers have to be known ([auth]).", form="host"
     )
-    port: int = _setting(8080, "Port to listen on; 0 takes a free one.", low=0, high=65535)
-    processes: int = _setting(1, "Web processes sharing the port.", low=1, high=64)
-    trusted_proxies: tuple[str, ...] = _setting(
+    port: int = setting(8080, "Port to listen on; 0 takes a free one.", low=0, high=65535)
+    processes: int = setting(1, "Web processes sharing the port.", low=1, high=64)
+    trusted_proxies: tuple[str, ...] = setting(
         (), "Addresses or networks whose Forwarded and X-Forwarded-* headers are believed.", form="network"
     )
 
@@ -121,13 +113,13 @@ class WebConfig:
 class ReadingConfig:
     """The reading list."""
 
-    quiet_seconds: float = _setting(
+    quiet_seconds: float = setting(
         60.0,
         "A study has settled, and is listed to be read, when nothing more came for so long.",
         low=0.1,
         high=86_400.0,
     )
-    claim_seconds: float = _setting(
+    claim_seconds: float = setting(
         900.0, "How long a reader's claim of a study lasts unless it is renewed.", low=1.0, high=86_400.0
     )
 
@@ -136,10 +128,10 @@ class ReadingConfig:
 class RenditionsConfig:
     """Thumbnails kept in the data folder. They can be made again at any time."""
 
-    thumbnail_edge: int = _setting(
+    thumbnail_edge: int = setting(
         256, "Longer side of a thumbnail that is kept, in pixels.", low=16, high=2048
     )
-    budget_bytes: int = _setting(
+    budget_bytes: int = setting(
         2_000_000_000,
         "Bytes of thumbnails that are kept; those that nobody asked for longest go first. 0 keeps none.",
         low=0,
@@ -148,26 +140,128 @@ class RenditionsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """Who carries work to workers on any number of hosts."""
+
+    url: str = setting(
+        "",
+        "Redis that carries background work to every worker, e.g. redis://:password@host:6379/0. "
+        "Empty: each worker does what it finds.",
+        form="broker-url",
+        secret=True,
+    )
+    prefix: str = setting(
+        "hilum",
+        "Begins the name of every key in the broker; archives that share one need different prefixes.",
+        form="name",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEntry:
     """A caller over HTTP, known by the digest of its token (`pacs token create`)."""
 
-    name: str = _needed("Who holds the token; appears in the audit trail.", form="name")
-    hash: str = _needed("Digest of the token, sha256:<64 hex digits>.", form="token-hash", secret=True)
-    roles: tuple[RoleName, ...] = _needed("What it may do: viewer, sender, admin.")
+    name: str = needed("Who holds the token; appears in the audit trail.", form="name")
+    hash: str = needed("Digest of the token, sha256:<64 hex digits>.", form="token-hash", secret=True)
+    roles: tuple[RoleName, ...] = needed("What it may do: viewer, sender, admin.")
 
 
 @dataclass(frozen=True, slots=True)
 class AuthConfig:
     """Who gets in. With any token configured, nobody unknown does."""
 
-    insecure: bool = _setting(False, "Listen beyond loopback although nobody has to identify themselves.")
-    tokens: tuple[TokenEntry, ...] = _setting(
+    insecure: bool = setting(False, "Listen beyond loopback although nobody has to identify themselves.")
+    tokens: tuple[TokenEntry, ...] = setting(
         (), "Known HTTP callers, one [[auth.tokens]] table each; any of them turns authentication on."
     )
 
     @property
     def on(self) -> bool:
         return bool(self.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class AiModel:
+    """A model that reads studies."""
+
+    name: str = needed("What to call it, in rules, findings and the audit trail.", form="name")
+    kind: Literal["http", "python", "onnx"] = setting(
+        "http", "http: a server that is sent jobs; python, onnx: a plugin that runs in the worker."
+    )
+    version: str = setting("", "The version expected; what another one answers is refused. Empty: any.")
+    enabled: bool = setting(True, "Send it studies. Otherwise they wait for it until it is enabled again.")
+    url: str = setting(
+        "", "Where jobs are sent (kind http), e.g. http://127.0.0.1:9000/jobs.", form="http-url"
+    )
+    path: str = setting("", "The plugin's file (kinds python and onnx).")
+    secret: str = setting(
+        "", "Sent with every job as `Authorization: Bearer`, so that the model knows us.", secret=True
+    )
+    timeout_seconds: float = setting(
+        60.0, "Seconds until an answer has to be complete.", low=0.1, high=3600.0
+    )
+    callback: bool = setting(
+        True, "Let it answer 202 and tell its findings later; otherwise they have to come at once."
+    )
+    answer_seconds: float = setting(
+        3600.0,
+        "Seconds it has for findings told later; then it is asked again. Its token is good for as long.",
+        low=1.0,
+        high=604_800.0,
+    )
+    attempts: int = setting(
+        20, "How often it is asked about one study before that is given up.", low=1, high=1000
+    )
+    workers: int = setting(1, "Studies it is asked about at once by one worker process.", low=1, high=64)
+
+
+@dataclass(frozen=True, slots=True)
+class AiRule:
+    """Which studies go to a model: those that meet every condition. One not set is met by any study."""
+
+    name: str = needed("What to call it when it is given as the reason.", form="name")
+    model: str = needed("Name of the model, one of [[ai.models]].", form="name")
+    modalities: tuple[str, ...] = setting((), "Some series is of one of these modalities, e.g. CT, MR.")
+    body_parts: tuple[str, ...] = setting(
+        (), "Some series is of one of these body parts (Body Part Examined), e.g. CHEST."
+    )
+    description: str = setting(
+        "", "The study's description is like this, case aside; * and ? stand for anything."
+    )
+    sop_classes: tuple[str, ...] = setting((), "Some object is of one of these SOP classes, by UID.")
+    min_instances: int = setting(0, "It has at least so many objects.", low=0, high=1_000_000_000)
+    max_instances: int = setting(
+        0, "It has at most so many objects; 0: any number.", low=0, high=1_000_000_000
+    )
+    min_age_years: float = setting(
+        0.0,
+        "The patient was at least so old at the study. Not met while the age is unknown.",
+        low=0.0,
+        high=200.0,
+    )
+    max_age_years: float = setting(
+        0.0,
+        "The patient was at most so old; 0: any age. Not met while the age is unknown.",
+        low=0.0,
+        high=200.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AiConfig:
+    """Models, and which studies they are asked about. They change the order of the reading list only."""
+
+    base_url: str = setting(
+        "",
+        "Where models find this archive, e.g. https://pacs.example.org. Empty: where [web] listens.",
+        form="http-url",
+    )
+    models: tuple[AiModel, ...] = setting((), "Known models, one [[ai.models]] table each.")
+    rules: tuple[AiRule, ...] = setting(
+        (),
+        "Which studies go to which model, one [[ai.rules]] table each; a study goes to every model "
+        "that any rule names for it.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +278,11 @@ class Config:
     web: WebConfig = field(default_factory=WebConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
+    cold: ColdConfig = field(default_factory=ColdConfig)
+    tier: TierConfig = field(default_factory=TierConfig)
     renditions: RenditionsConfig = field(default_factory=RenditionsConfig)
+    broker: BrokerConfig = field(default_factory=BrokerConfig)
+    ai: AiConfig = field(default_factory=AiConfig)
 
 
 def is_loopback(host: str) -> bool:

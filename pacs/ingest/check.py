@@ -7,14 +7,16 @@ from pathlib import Path
 
 from pacs.auth.actor import system
 from pacs.db.connection import Database
-from pacs.errors import NotFound, PacsError
+from pacs.errors import NotFound, PacsError, Unavailable
 from pacs.index import census
 from pacs.ingest.accept import Ingest
 from pacs.ingest.examine import Broken
-from pacs.store import layout, locations, quarantined
+from pacs.store import coldcheck, layout, locations, packs, quarantined
+from pacs.store.blobs import BlobStore
 from pacs.store.disk import DiskStore
-from pacs.store.locations import Recorded
-from pacs.store.spool import Spooled
+from pacs.store.locations import Location, Recorded
+from pacs.store.spool import Spool, Spooled
+from pacs.store.unpack import restore_packs
 
 _ACTOR = system("rebuild")
 
@@ -30,29 +32,54 @@ class Finding:
 
 
 class Checker:
-    def __init__(self, db: Database, hot: DiskStore, quarantined: DiskStore, ingest: Ingest) -> None:
+    """`cold` is None when there is no cold tier."""
+
+    def __init__(
+        self,
+        db: Database,
+        hot: DiskStore,
+        quarantined: DiskStore,
+        ingest: Ingest,
+        cold: BlobStore | None,
+        spool: Spool,
+    ) -> None:
         self._db = db
         self._hot = hot
         self._quarantined = quarantined
         self._ingest = ingest
+        self._cold = cold
+        self._spool = spool
 
     def check(self, *, deep: bool) -> Iterator[Finding]:
         """Every difference between index and store; with `deep` every byte is read and its digest
-        compared. Objects that arrive meanwhile are not reported."""
+        compared. Objects that arrive or move meanwhile are not reported.
+
+        Raises Unavailable when the cold tier is away."""
         yield from self._rows_have_files(deep=deep)
         yield from self._files_have_rows()
+        yield from self._cold_tier(deep=deep)
         yield from self._quarantine()
         yield from self._statistics()
 
     def rebuild(self, progress: Callable[[int], None] = lambda _done: None) -> int:
         """Empty the index and fill it from the stored objects; returns how many were read.
 
-        The audit trail and the outbox are no cache and stay. Stop the archive first."""
+        The audit trail and the outbox are no cache and stay. Stop the archive first.
+
+        Raises Unavailable, and leaves the index as it is, when there are objects on a cold tier that
+        is not configured or away: the index made anew would not know them."""
+        if self._cold is not None:
+            next(self._cold.list(), None)
+        elif next(self._packs(), None):
+            raise Unavailable("objects lie on a cold tier, and none is configured", hint="see [cold]")
         with self._db.write() as tx:
             census.clear(tx)
         done = 0
         for key in self._hot.walk():
             done += self._restore(key)
+            progress(done)
+        if self._cold is not None:
+            done += restore_packs(self._db, self._cold, self._spool, self._restore_cold)
             progress(done)
         self._restore_quarantine()
         return done
@@ -64,6 +91,12 @@ class Checker:
             except Broken:
                 return 0  # reported by the next check as an unknown file
         return 1
+
+    def _restore_cold(self, spooled: Spooled, place: Location) -> None:
+        try:
+            self._ingest.restore(_ACTOR, spooled, place.key, place=place)
+        except Broken:
+            return  # the same: its pack is then not known whole
 
     def _restore_quarantine(self) -> None:
         for key in self._quarantined.walk():
@@ -98,8 +131,25 @@ class Checker:
                 yield Finding("unknown-file", key, "the store holds a file that the index does not know")
 
     def _knows(self, key: str) -> bool:
+        """As bytes of an object, or as ones about to be removed."""
         with self._db.read() as tx:
-            return locations.is_recorded(tx, layout.HOT, key)
+            return locations.is_recorded(tx, layout.HOT, key) or packs.is_evicting(tx, key)
+
+    def _packs(self) -> Iterator[str]:
+        for known in packs.known(self._db):
+            with self._db.read() as tx:
+                holds = packs.holds(tx, known.key)
+            if holds:
+                yield known.key
+
+    def _cold_tier(self, *, deep: bool) -> Iterator[Finding]:
+        if self._cold is None:
+            for key in self._packs():
+                detail = "objects lie on a cold tier, and none is configured"
+                yield Finding("missing-file", f"{layout.COLD}/{key}", detail)
+            return
+        for one in coldcheck.differences(self._db, self._cold, deep=deep):
+            yield Finding(one.kind, f"{layout.COLD}/{one.where}", one.detail)
 
     def _quarantine(self) -> Iterator[Finding]:
         for key in quarantined.keys(self._db):

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacs.dicom import header, json, uids
-from pacs.dicom.attributes import tag_of
-from pacs.dicom.header import FileMeta, Unreadable, Walk
+from pacs.dicom.header import FileMeta, Unreadable
 from pacs.dicom.level import Level
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid
 from pacs.index import entry as entries
 from pacs.index.entry import Entry
-from pacs.pixels import frames
+from pacs.pixels import opened
 from pacs.store.disk import DiskBlob
 from pacs.store.inflate import DEFLATED, inflate
 from pacs.store.spool import Spooled
@@ -34,12 +33,12 @@ RULES: dict[str, str] = {
     "expected-study": "the study is not the one the request names",
     "expected-sop-class": "the SOP class is not the one the command names",
     "expected-sop-instance": "the SOP instance is not the one the command names",
+    "expected-patient": "the patient is not the one whose study it is to belong to",
+    "no-result": "the SOP class is none in which results of reading a study are stored",
     "keep-first": "other bytes are already kept under this SOP Instance UID",
 }
 
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-_PIXELS = (header.PIXEL_DATA, 0x7FE00008, 0x7FE00009)
-_EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def examine(spooled: Spooled, meta: FileMeta, expected: Expected) -> Entry:
     with _readable(spooled, meta) as blob:
         try:
             walked = header.walk(_mapped(blob.fileno()), meta.transfer_syntax, meta.dataset_offset)
-            table = _frame_table(blob, walked, meta.transfer_syntax)
+            table = opened.frame_table(walked, blob.pread, meta.transfer_syntax)
             encoded = json.encode(walked)
         except Unreadable as error:
             raise Broken(
@@ -132,46 +131,6 @@ def _identity(encoded: json.Encoded, expected: Expected) -> tuple[InstanceKey, s
         if said and said != found:
             raise Broken(rule, RULES[rule], sop_class=sop_class, sop_instance=instance)
     return InstanceKey(study, series, instance), sop_class
-
-
-def _frame_table(blob: DiskBlob, walked: Walk, transfer_syntax: str) -> frames.FrameTable | None:
-    """The frame table, and the walk carried on behind encapsulated pixel data."""
-    table: frames.FrameTable | None = None
-    while walked.pixels is not None:
-        pixels, walked.pixels = walked.pixels, None
-        built = frames.build(
-            blob.pread,
-            _shape(walked, pixels),
-            transfer_syntax,
-            offset=pixels.offset,
-            length=pixels.length,
-            end=blob.size,
-            extended_offsets=header.value(walked.buffer, walked.dataset.elements.get(_EXTENDED_OFFSETS)),
-            extended_lengths=header.value(walked.buffer, walked.dataset.elements.get(_EXTENDED_LENGTHS)),
-        )
-        table = table or built
-        if pixels.length is None:
-            if built is None or not built.complete:
-                raise Unreadable("truncated", "the encapsulated pixel data has no end (PS3.5 A.4)")
-            header.resume(walked, built.end)
-    return table
-
-
-def _shape(walked: Walk, pixels: header.Element) -> frames.PixelShape:
-    def number(keyword: str, default: int) -> int:
-        return header.integer(walked, tag_of(keyword), default)
-
-    photometric = walked.dataset.elements.get(tag_of("PhotometricInterpretation"))
-    return frames.PixelShape(
-        rows=number("Rows", 0),
-        columns=number("Columns", 0),
-        samples=number("SamplesPerPixel", 1),
-        bits_allocated=number("BitsAllocated", 0),
-        number_of_frames=number("NumberOfFrames", 1),
-        photometric=header.ascii_value(walked.buffer, photometric),
-        element=pixels.tag,
-        vr=pixels.vr,
-    )
 
 
 @contextmanager

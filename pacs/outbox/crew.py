@@ -1,8 +1,9 @@
 """The threads that serve subscribers and chores in one process; any number of processes may."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from pacs import clock
@@ -10,6 +11,8 @@ from pacs import log as logging
 from pacs.db.connection import Database
 from pacs.errors import PacsError
 from pacs.outbox import log
+from pacs.outbox.deliveries import Note
+from pacs.outbox.handover import WAIT_S, Broker, Sender, obey
 from pacs.outbox.subscriber import Errand, Subscriber, describe, enrol, serve
 
 IDLE_S: Final = 0.2
@@ -36,23 +39,52 @@ def trimming(db: Database, keep_s: float) -> Chore:
 
 
 class Crew:
-    """Each subscriber has threads of its own: one that hangs keeps nobody else from working."""
+    """Each subscriber has threads of its own: one that hangs keeps nobody else from working.
 
-    def __init__(self, db: Database, subscribers: Sequence[Subscriber], chores: Sequence[Chore] = ()) -> None:
+    With a broker, errands are sent to whoever gets the message, and done here only while it is away."""
+
+    def __init__(
+        self,
+        db: Database,
+        subscribers: Sequence[Subscriber],
+        chores: Sequence[Chore] = (),
+        *,
+        wait_s: float = WAIT_S,
+    ) -> None:
         self._db = db
         self._subscribers = tuple(subscribers)
         self._chores = tuple(chores)
+        self._wait_s = wait_s
+        self._senders: dict[str, Sender] = {}
+        # Messages and the time without a broker share the workers of an errand.
+        self._free = {name: threading.Semaphore(one.workers) for name, one in self.errands.items()}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
+    @property
+    def errands(self) -> Mapping[str, Errand]:
+        """By name: what can be handed to a broker."""
+        return MappingProxyType({one.name: one for one in self._subscribers if isinstance(one, Errand)})
+
+    def start(self, broker: Broker | None = None) -> None:
         """Raises Unavailable."""
         enrol(self._db, self._subscribers)
         for subscriber in self._subscribers:
-            for _ in range(subscriber.workers if isinstance(subscriber, Errand) else 1):
-                self._spawn(subscriber.name, self._serving(subscriber), IDLE_S)
+            if isinstance(subscriber, Errand) and broker is not None:
+                self._send(subscriber, broker)
+            workers = subscriber.workers if isinstance(subscriber, Errand) else 1
+            for _ in range(workers):
+                self._spawn(subscriber.name, self._serving(subscriber, broker), IDLE_S)
         for chore in self._chores:
             self._spawn(chore.name, chore.work, chore.every_s)
+
+    def obey(self, errand: str, note: Note) -> bool:
+        """A message has come. False when there was nothing to do; raises Unavailable."""
+        with self._free[errand]:
+            done = obey(self._db, self.errands[errand], note)
+        if (sender := self._senders.get(errand)) is not None:
+            sender.ended()
+        return done
 
     def stop(self, grace_s: float = 5.0) -> bool:
         """Begin nothing new, and wait a while for what is begun; False when something is still at
@@ -63,8 +95,18 @@ class Crew:
             thread.join(max(0.0, until - clock.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _serving(self, subscriber: Subscriber) -> Callable[[], bool]:
+    def _send(self, errand: Errand, broker: Broker) -> None:
+        sender = self._senders[errand.name] = Sender(self._db, errand, broker, self._wait_s)
+        self._spawn(f"{errand.name}-sender", sender.serve, IDLE_S)
+
+    def _serving(self, subscriber: Subscriber, broker: Broker | None) -> Callable[[], bool]:
+        if isinstance(subscriber, Errand) and broker is not None:
+            return lambda: broker.is_away(subscriber.name) and self._serve_alone(subscriber)
         return lambda: serve(self._db, subscriber)
+
+    def _serve_alone(self, errand: Errand) -> bool:
+        with self._free[errand.name]:
+            return serve(self._db, errand)
 
     def _spawn(self, name: str, work: Callable[[], bool], idle_s: float) -> None:
         thread = threading.Thread(target=self._loop, args=(name, work, idle_s), name=name, daemon=True)

@@ -2,6 +2,10 @@
 
 Taking one pushes its due time beyond the time the work may last and counts the attempt. So a
 worker that dies gives it back by itself, and one that is too late finds the count changed.
+
+With a broker one is announced first: kept from others for a while, which counts as no attempt, and
+taken by whoever gets the message. So nothing depends on a message, neither that it arrives nor that
+it arrives once.
 """
 
 from collections.abc import Iterable
@@ -19,7 +23,9 @@ from pacs.outbox.retry import Backoff
 
 _d = schema.deliveries.c
 _NEVER: Final = 2**63 - 1
+# Why it ended, should nothing more be heard. Both also say how far it has come.
 _DIED: Final = "the worker died or took too long"
+_ANNOUNCED: Final = "announced, and not begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """All that a message says of an event: which delivery it is, and after how many attempts."""
+
+    id: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """Given up until somebody asks for another try. `reason` holds no patient data."""
 
@@ -41,6 +55,16 @@ class Parked:
     parked_ns: int
     reason: str
     told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """How it stands with an event set aside: `parked_ns` is 0 while it is to be tried."""
+
+    attempts: int
+    due_ns: int
+    parked_ns: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +112,59 @@ def take(tx: sa.Connection, subscriber: str, retry: Backoff, lease_ns: int) -> T
         ).first()
         if row is None:
             return None
-        taken = Taken(row.id, row.attempts, told(row))
+        if not retry.is_over(row.attempts):
+            return _lease(tx, row, lease_ns)
+        park(tx, Taken(row.id, row.attempts, told(row)), row.reason or _DIED)
+
+
+def announce(
+    tx: sa.Connection, subscriber: str, retry: Backoff, wait_ns: int, limit: int
+) -> tuple[Note, ...]:
+    """Those that are due longest, for messages to be sent about them. What is not begun within
+    `wait_ns` is due again: its message was lost."""
+    rows = tx.execute(
+        _due(subscriber).order_by(_d.due_ns, _d.id).limit(limit).with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
         if retry.is_over(row.attempts):
-            park(tx, taken, row.reason or _DIED)
-            continue
-        tx.execute(
-            _mine(taken).values(attempts=row.attempts + 1, due_ns=clock.now_ns() + lease_ns, reason=_DIED)
-        )
-        return Taken(taken.id, row.attempts + 1, taken.told)
+            park(tx, Taken(row.id, row.attempts, told(row)), row.reason or _DIED)
+    notes = tuple(Note(row.id, row.attempts) for row in rows if not retry.is_over(row.attempts))
+    change = sa.update(schema.deliveries).where(_d.id.in_([note.id for note in notes]))
+    tx.execute(change.values(due_ns=clock.now_ns() + wait_ns, reason=_ANNOUNCED))
+    return notes
+
+
+def withdraw(tx: sa.Connection, notes: Iterable[Note]) -> None:
+    """No message was sent about them after all: due at once."""
+    among = _d.id.in_([note.id for note in notes])
+    tx.execute(
+        sa.update(schema.deliveries)
+        .where(among, _d.reason == _ANNOUNCED, _d.parked_ns == 0)
+        .values(due_ns=clock.now_ns())
+    )
+
+
+def on_the_way(tx: sa.Connection, notes: Iterable[Note]) -> set[int]:
+    """The ids of those that are announced or being worked on, and still within their time."""
+    among = _d.id.in_([note.id for note in notes])
+    busy = _d.reason.in_([_ANNOUNCED, _DIED])
+    rows = tx.execute(sa.select(_d.id).where(among, busy, _d.parked_ns == 0, _d.due_ns > clock.now_ns()))
+    return {row.id for row in rows}
+
+
+def begin(tx: sa.Connection, subscriber: str, note: Note, lease_ns: int) -> Taken | None:
+    """Take the one that a message is about. None when the message is late, doubled or forged: what
+    it is about is done, parked, in other hands, or waits for another try."""
+    row = tx.execute(
+        _ROWS.where(
+            _d.subscriber == subscriber,
+            _d.id == note.id,
+            _d.attempts == note.attempts,
+            _d.reason == _ANNOUNCED,
+            _d.parked_ns == 0,
+        ).with_for_update(skip_locked=True)
+    ).first()
+    return None if row is None else _lease(tx, row, lease_ns)
 
 
 def done(tx: sa.Connection, taken: Taken) -> bool:
@@ -131,6 +200,27 @@ def parked(
     )
 
 
+def aside(tx: sa.Connection, subscriber: str, seqs: Iterable[int]) -> dict[int, Aside]:
+    """Those of the events that are set aside for the subscriber."""
+    rows = tx.execute(
+        sa.select(_d.seq, _d.attempts, _d.due_ns, _d.parked_ns, _d.reason).where(
+            _d.subscriber == subscriber, _d.seq.in_(tuple(seqs))
+        )
+    )
+    return {row[0]: Aside(*row[1:]) for row in rows}
+
+
+def count_parked(tx: sa.Connection, subscriber: str) -> int:
+    mine = (_d.subscriber == subscriber) & (_d.parked_ns > 0)
+    return int(tx.execute(sa.select(sa.func.count()).where(mine)).scalar_one())
+
+
+def drop(tx: sa.Connection, subscriber: str, seq: int) -> bool:
+    """Forget one event, parked or not; whoever has it in hand will find that it is not theirs."""
+    mine = (_d.subscriber == subscriber) & (_d.seq == seq)
+    return tx.execute(sa.delete(schema.deliveries).where(mine)).rowcount == 1
+
+
 def unpark(tx: sa.Connection, *, subscriber: str = "", id: int = 0) -> int:  # noqa: A002 - the row's own name
     """Try again from the first attempt: one, or all of a subscriber, or all; returns how many."""
     change = sa.update(schema.deliveries).where(_d.parked_ns > 0)
@@ -152,6 +242,14 @@ _ROWS: sa.Select[Any] = sa.select(schema.deliveries, sa.literal(0).label("tx"))
 
 def _due(subscriber: str) -> sa.Select[Any]:
     return _ROWS.where(_d.subscriber == subscriber, _d.due_ns <= clock.now_ns())
+
+
+def _lease(tx: sa.Connection, row: Any, lease_ns: int) -> Taken:
+    """One more attempt; due again unless something is heard before."""
+    taken = Taken(row.id, row.attempts, told(row))
+    due = clock.now_ns() + lease_ns
+    tx.execute(_mine(taken).values(attempts=row.attempts + 1, due_ns=due, reason=_DIED))
+    return Taken(row.id, row.attempts + 1, taken.told)
 
 
 def _mine(taken: Taken) -> sa.Update:

@@ -1,6 +1,6 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -8,27 +8,33 @@ from typing import Any, Protocol, Self
 from pacs.audit.looks import Looks
 from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
-from pacs.db.connection import Database
+from pacs.db.connection import Database, Transaction
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import Invalid, NotFound, Unavailable
+from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
 from pacs.pixels.shape import FrameShape
-from pacs.retrieve import bulk
+from pacs.retrieve import bulk, negotiate, recoded
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.negotiate import Abilities
+from pacs.retrieve.recoded import AsStored, Given
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.shapes import Shapes
-from pacs.store import layout, locations
-from pacs.store.disk import DiskStore
+from pacs.store import locations
+from pacs.store.care import Reads
 from pacs.store.inflate import DEFLATED, inflate
+from pacs.store.locations import Location
+from pacs.store.reader import Reader
 
 
 class ByteSource(Protocol):
-    """An open stored object; `size` in bytes."""
+    """An open stored object; `size` in bytes. On the cold tier every read asks for just these bytes:
+    `expect` tells what is read next, so that it comes at once; `fileno` has the whole fetched."""
 
     size: int
 
+    def expect(self, offset: int, length: int) -> None: ...
     def pread(self, offset: int, length: int) -> bytes: ...
     def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]: ...
     def fileno(self) -> int: ...
@@ -64,11 +70,12 @@ class Chosen:
 class Retrieve:
     """Thread-safe; one per process."""
 
-    def __init__(self, db: Database, hot: DiskStore, scratch: Path, looks: Looks) -> None:
+    def __init__(self, db: Database, reader: Reader, scratch: Path, looks: Looks, reads: Reads) -> None:
         self._db = db
-        self._hot = hot
+        self._reader = reader
         self._scratch = scratch
         self._looks = looks
+        self._reads = reads
         self._shapes = Shapes()
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
@@ -82,7 +89,24 @@ class Retrieve:
 
     def open(self, stored: StoredObject) -> ByteSource:
         """The Part 10 file as it was received. Raises NotFound, Unavailable."""
-        return self._hot.open(self._key(stored))
+        return self._reader.find(lambda: self._places(stored))
+
+    @property
+    def abilities(self) -> Abilities:
+        """What this process can convert."""
+        return recoded.abilities()
+
+    def give(self, stored: StoredObject, accepted: Collection[str]) -> Given:
+        """The object in one of these transfer syntaxes: in its own one whenever that is among them,
+        else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
+        targets = negotiate.choices(
+            stored.transfer_syntax, accepted, self.abilities, pixels=stored.frames > 0
+        )
+        if targets[:1] == (stored.transfer_syntax,):
+            return AsStored(self.open(stored), stored)
+        if not targets:
+            raise NotAcceptable("stored in a transfer syntax that is not accepted and not converted")
+        return recoded.recode(self._plain(stored), stored, targets, self._scratch)
 
     def open_inside(self, stored: StoredObject) -> ByteSource:
         """The same with its data set readable by position, also where it is stored deflated."""
@@ -90,7 +114,7 @@ class Retrieve:
 
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""
-        conditions = self._admit(actor, wanted, "metadata")
+        conditions = self._admit(actor, wanted, "metadata", opens=False)
         return self._metadata(conditions)
 
     def frames(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...]) -> FrameSet:
@@ -133,41 +157,54 @@ class Retrieve:
 
     def _plain(self, stored: StoredObject) -> ByteSource:
         """The file with its data set readable by position."""
-        blob = self._hot.open(self._key(stored))
+        blob = self.open(stored)
         if stored.transfer_syntax not in DEFLATED:
             return blob
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
 
-    def _key(self, stored: StoredObject) -> str:
+    def _places(self, stored: StoredObject) -> list[Location]:
         with self._db.read() as tx:
-            places = locations.of(tx, stored.key.instance, stored.digest)
-        if not places:
-            raise NotFound("no such instance")
-        hot = [place for place in places if place.tier == layout.HOT]
-        if not hot:
-            raise Unavailable("the object is not on the hot tier")
-        return hot[0].key
+            return locations.of(tx, stored.key.instance, stored.digest)
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
         for row in lookup.stream(self._db, _conditions(_only(key)), *columns):
             return tuple(row)
         raise NotFound("no such instance")
 
-    def _admit(self, actor: Actor, wanted: Wanted, detail: str, *, often: bool = False) -> lookup.Where:
-        """Ask the policy and write down who looks at whose data, before anything is given."""
+    def _admit(
+        self, actor: Actor, wanted: Wanted, detail: str, *, often: bool = False, opens: bool = True
+    ) -> lookup.Where:
+        """Ask the policy and write down who looks at whose data, before anything is given. What
+        `opens` objects counts as reading their studies, which then belong on the hot tier."""
         conditions = _conditions(wanted)
         if not conditions:
             raise Invalid("nothing was named to retrieve", hint="give a patient, study, series or instance")
+        seen: set[str] = set()
+
+        def whose(tx: Transaction) -> tuple[tuple[str, str], ...]:
+            people = tuple(lookup.people(tx, conditions))
+            seen.update(study for _, study in people)
+            return people
+
         self._looks.admit(
             actor,
             Action.READ,
-            lambda tx: lookup.people(tx, conditions),
+            whose,
             asked=(wanted, detail),
             detail=detail,
             often=often,
+            studies=wanted.studies,
         )
+        if opens and is_reader(actor):
+            for study in seen:
+                self._reads.note(study)
         return conditions
+
+
+def is_reader(actor: Actor) -> bool:
+    """Models and the archive itself look at studies too, which does not make them wanted."""
+    return actor.scope is None and actor.channel != "system"
 
 
 def _conditions(wanted: Wanted) -> lookup.Where:

@@ -1,6 +1,6 @@
 """Frames by byte range: open, read, send. What the table recorded at ingest is all that is needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Media types of encapsulated frames (PS3.18 Table 8.7.3-5); what is not here is octet-stream.
 MEDIA_TYPES: Final[dict[str, str]] = {
-    uids.RLE: "image/x-dicom-rle",
+    uids.RLE: "image/dicom-rle",
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)), "image/jpeg"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)), "image/jls"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (90, 91)), "image/jp2"),
@@ -89,15 +89,14 @@ class FrameSet:
         source = self._source = self._source or self._opener()
         ranges = self._table.ranges(number - 1)
         if not self._table.verbatim:
+            _announce(source, ranges)
             frame = self._table.deliver(number - 1, b"".join(source.pread(*one) for one in ranges))
             yield frame[offset:stop]
             return
-        position = 0
-        for begin, size in ranges:
-            first, last = max(offset - position, 0), min(stop - position, size)
-            if first < last:
-                yield from source.chunks(begin + first, last - first)
-            position += size
+        wanted = list(_part(ranges, offset, stop))
+        _announce(source, wanted)
+        for begin, size in wanted:
+            yield from source.chunks(begin, size)
 
     def close(self) -> None:
         if self._source is not None:
@@ -109,3 +108,20 @@ class FrameSet:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _part(ranges: Sequence[tuple[int, int]], offset: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where in the file bytes `offset` to `stop` of a frame lie, whose pieces are `ranges`."""
+    position = 0
+    for begin, size in ranges:
+        first, last = max(offset - position, 0), min(stop - position, size)
+        if first < last:
+            yield begin + first, last - first
+        position += size
+
+
+def _announce(source: "ByteSource", pieces: Sequence[tuple[int, int]]) -> None:
+    """Fragments come by one request, with the item headers in between."""
+    if len(pieces) > 1:
+        first, (last, length) = pieces[0][0], pieces[-1]
+        source.expect(first, last + length - first)

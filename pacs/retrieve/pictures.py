@@ -32,9 +32,10 @@ from pacs.pixels.smallest import FrameBytes
 from pacs.pixels.viewport import Viewport, show, wanted_size
 from pacs.renditions.thumbnails import Thumbnails
 from pacs.retrieve import bulk
-from pacs.retrieve.deliver import ByteSource
+from pacs.retrieve.deliver import ByteSource, is_reader
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.view import Form, View, encode
+from pacs.store.care import Reads
 
 _REMEMBERED: Final = 64
 _LONGEST_TABLE: Final = 1 << 20  # bytes
@@ -90,9 +91,12 @@ class Pictures:
     """Thread-safe; one per process. Reading is done by a few at once and drawing by as many as there
     are processors, so memory does not grow with the callers."""
 
-    def __init__(self, db: Database, looks: Looks, open_inside: Open, thumbnails: Thumbnails) -> None:
+    def __init__(
+        self, db: Database, looks: Looks, reads: Reads, open_inside: Open, thumbnails: Thumbnails
+    ) -> None:
         self._db = db
         self._looks = looks
+        self._reads = reads
         self._open = open_inside
         self._thumbnails = thumbnails
         self._reading = threading.BoundedSemaphore(4 * _AT_ONCE)
@@ -107,6 +111,8 @@ class Pictures:
             raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1/rendered")
         found = self._admitted(actor, _only(key), "rendered")
         found.check(*numbers)
+        if is_reader(actor):  # a thumbnail is no reading: it need not bring the study back hot
+            self._reads.note(key.study)
         return replace(found, number=next(iter(numbers), found.named or 1))
 
     def representative(self, actor: Actor, wanted: Wanted, number: int = 0) -> Found:
@@ -180,6 +186,7 @@ class Pictures:
             asked=(wanted, detail),
             detail=detail,
             often=True,
+            studies=wanted.studies,
         )
         with self._db.read() as tx:
             row = _chosen(tx, wanted)

@@ -62,6 +62,9 @@ class BlobStore(Protocol):
     def list(self, prefix: str = "") -> Iterator[Stat]:
         """Every object whose key begins with `prefix`, in no particular order."""
 
+    def sweep(self, older_than_seconds: float) -> int:
+        """Remove what puts that never ended left behind; returns how many."""
+
 
 def checked(key: str) -> str:
     """The key, if every store keeps it as it is. Raises Invalid."""

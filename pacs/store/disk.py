@@ -40,6 +40,9 @@ class DiskBlob:
             offset += len(data)
             left -= len(data)
 
+    def expect(self, offset: int, length: int) -> None:
+        """What is read next; here everything is near."""
+
     def fileno(self) -> int:
         return self._fd
 

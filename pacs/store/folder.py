@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from pacs import clock
 from pacs.errors import Conflict, NotFound, Unavailable
 from pacs.store.blobs import Stat, checked
 from pacs.store.disk import CHUNK, DiskBlob
@@ -80,6 +81,17 @@ class FolderStore:
                     key = path.relative_to(self._root).as_posix()
                     if key.startswith(prefix):
                         yield Stat(key, path.stat().st_size)
+
+    def sweep(self, older_than_seconds: float) -> int:
+        swept = 0
+        with _translated():
+            self._present()
+            for path in (self._root / _INCOMING).glob("*"):
+                age = clock.now_ns() / 1e9 - path.stat().st_mtime
+                if age > older_than_seconds:
+                    path.unlink(missing_ok=True)
+                    swept += 1
+        return swept
 
     def _present(self) -> None:
         if not self._root.is_dir():

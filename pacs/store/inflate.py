@@ -5,13 +5,14 @@ import zlib
 from pathlib import Path
 
 from pacs.errors import Invalid
+from pacs.store.blobs import Blob
 from pacs.store.disk import CHUNK, DiskBlob
 
 DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
 LIMIT = 8 << 30  # bytes; a few kilobytes can inflate to anything
 
 
-def inflate(blob: DiskBlob, offset: int, folder: Path) -> DiskBlob:
+def inflate(blob: Blob, offset: int, folder: Path) -> DiskBlob:
     """The file with its data set inflated, as an unnamed temporary file in `folder`.
 
     The first `offset` bytes (preamble and File Meta Information) are copied as they are.
@@ -26,7 +27,7 @@ def inflate(blob: DiskBlob, offset: int, folder: Path) -> DiskBlob:
     return DiskBlob(fd)
 
 
-def _pump(blob: DiskBlob, offset: int, fd: int) -> None:
+def _pump(blob: Blob, offset: int, fd: int) -> None:
     os.write(fd, blob.pread(0, offset))
     total = 0
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)

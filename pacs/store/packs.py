@@ -253,6 +253,12 @@ def is_known(tx: Transaction, pack_key: str) -> bool:
     return tx.execute(sa.select(_p.id).where(_p.key == pack_key)).first() is not None
 
 
+def holds(tx: Transaction, pack_key: str) -> bool:
+    """Whether the index says that anything lies in it."""
+    query = sa.select(_l.id).where(_l.tier == layout.COLD, _l.key == pack_key).limit(1)
+    return tx.execute(query).first() is not None
+
+
 def members(tx: Transaction, pack_key: str) -> list[tuple[Member, int]]:
     """What the index says lies in a pack, and where."""
     rows = tx.execute(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("pacs", "dimse", "dicomweb", "tiering")
+PACKAGES = ("pacs", "dimse", "dicomweb", "tiering", "ai_routing")
 OUTSIDE_THE_LAYERS = {"__init__", "__main__"}
 
 
@@ -60,6 +60,13 @@ PLANTS = (
     Plant("tiering/__init__.py", "import pacs.store.reader", "tiering serves no bytes"),
     Plant("pacs/retrieve/__init__.py", "import tiering", "rooms"),
     Plant("pacs/store/__init__.py", "import boto3", "boto3"),
+    Plant("pacs/outbox/__init__.py", "import celery", "Celery"),
+    Plant("dicomweb/__init__.py", "from kombu import Connection", "Celery"),
+    Plant("pacs/outbox/__init__.py", "import pacs.worker", "rooms"),
+    Plant("ai_routing/__init__.py", "from pacs.reading.worklist import Worklist", "only by reprioritising"),
+    Plant("ai_routing/__init__.py", "from pacs.reading import rows", "only by reprioritising"),
+    Plant("ai_routing/__init__.py", "import dicomweb", "rooms"),
+    Plant("pacs/runtime/__init__.py", "import ai_routing", "rooms"),
 )
 
 
@@ -82,6 +89,14 @@ def test_a_wrong_import_is_refused(plant: Plant, tmp_path: Path) -> None:
     assert done.returncode != 0
     broken = [line for line in done.stdout.splitlines() if line.rstrip().endswith("BROKEN")]
     assert any(plant.contract in line for line in broken), done.stdout + done.stderr
+
+
+def test_every_other_door_to_the_reading_list_is_closed_to_ai() -> None:
+    """A new module of the room would be open to it otherwise."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    contract = next(c for c in settings["tool"]["importlinter"]["contracts"] if c["id"] == "ai-reprioritises")
+    modules = {f"pacs.reading.{path.stem}" for path in (REPOSITORY / "pacs/reading").glob("[!_]*.py")}
+    assert modules - set(contract["forbidden_modules"]) == {"pacs.reading.model", "pacs.reading.reprioritise"}
 
 
 def test_every_room_stands_in_the_layers() -> None:

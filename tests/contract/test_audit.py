@@ -44,7 +44,7 @@ def test_a_look_without_the_right_is_written_down(archive: Archive) -> None:
 
 
 def test_strangers_are_written_down_but_cannot_flood(archive: Archive) -> None:
-    strangers = Strangers(archive._db)
+    strangers = Strangers(archive.stores.db)
     for _ in range(5):
         strangers.note("dimse", "INTRUDER", "10.0.0.66", "unknown station")
     for number in range(1100):

@@ -27,7 +27,7 @@ DAY = 1_700_000_000_000_000_000  # nanoseconds since the epoch
 
 
 def rows(archive: Archive, table: sa.Table, *hidden: str) -> list[dict[str, Any]]:
-    with archive._db.read() as tx:
+    with archive.stores.db.read() as tx:
         found = [dict(row._mapping) for row in tx.execute(sa.select(table))]
     return [{k: v for k, v in row.items() if k not in hidden} for row in found]
 
@@ -48,7 +48,7 @@ def test_stored_is_durable_indexed_and_told(archive: Archive) -> None:
     (audit,) = [row for row in rows(archive, schema.audit) if row["action"] == "store"]
     assert (audit["actor"], audit["study_uid"], audit["patient_id"]) == ("test", item.study, "SYN-1")
     assert not list(archive.checker.check(deep=True))
-    assert not [p for p in archive._spool.folder.iterdir() if p.name != ".lock"]
+    assert not [p for p in archive.stores.spool.folder.iterdir() if p.name != ".lock"]
 
 
 def test_the_same_data_set_again_is_a_duplicate_whatever_its_file_meta(archive: Archive) -> None:
@@ -58,7 +58,7 @@ def test_the_same_data_set_again_is_a_duplicate_whatever_its_file_meta(archive: 
     assert other_meta != item.part10()
     assert isinstance(put(archive, other_meta), Duplicate)
     assert len(rows(archive, schema.outbox)) == 1
-    assert len(list(archive._hot.walk())) == 1
+    assert len(list(archive.stores.hot.walk())) == 1
 
 
 def test_other_bytes_supersede_and_the_former_are_kept(archive: Archive) -> None:
@@ -69,7 +69,7 @@ def test_other_bytes_supersede_and_the_former_are_kept(archive: Archive) -> None
     assert stored_bytes(archive, second) == second.dataset
     (version,) = rows(archive, schema.versions)
     assert version["digest"] == first.digest
-    assert archive._hot.path(version["key"]).read_bytes().endswith(first.dataset)
+    assert archive.stores.hot.path(version["key"]).read_bytes().endswith(first.dataset)
     (study,) = rows(archive, schema.studies)
     assert (study["n_instances"], study["study_description"]) == (1, "corrected")
     assert isinstance(put(archive, first.part10()), Duplicate)
@@ -208,7 +208,7 @@ def test_what_cannot_be_kept_is_refused_by_rule_and_its_bytes_are_kept(archive: 
         assert archive.ingest._quarantined.path(kept[0]["key"]).read_bytes() == data
     assert [row["kind"] for row in rows(archive, schema.outbox)] == ["refused"]
     assert not rows(archive, schema.studies)
-    assert not list(archive._hot.walk())
+    assert not list(archive.stores.hot.walk())
     assert not list(archive.checker.check(deep=True))
 
 
@@ -236,7 +236,7 @@ def test_nobody_without_the_right_sends_and_the_attempt_is_written_down(archive:
 
 def abandon(archive: Archive) -> None:
     """What `kill -9` leaves: the lock is let go, everything else stays as it is."""
-    os.close(archive._spool._lock)
+    os.close(archive.stores.spool._lock)
     object.__setattr__(archive, "_spool", _Gone())
 
 
@@ -255,10 +255,10 @@ def test_after_a_crash_what_was_durable_is_finished_and_the_rest_forgotten(opene
     archive.ingest._writer.put(spooled, InstanceKey(durable.study, durable.series, durable.instance))
     partial = archive.ingest.spool(ME)
     partial.write(half.part10()[:1000])
-    left = archive._spool.folder
+    left = archive.stores.spool.folder
     # the third died after its commit, before it could drop the spool's link
-    (key,) = [k for k in archive._hot.walk() if recorded.instance in k]
-    os.link(archive._hot.path(key), left / "committed")
+    (key,) = [k for k in archive.stores.hot.walk() if recorded.instance in k]
+    os.link(archive.stores.hot.path(key), left / "committed")
     abandon(archive)
     again = opened()
     found = {row["sop_instance_uid"] for row in rows(again, schema.instances)}
@@ -287,15 +287,15 @@ def test_check_sees_every_kind_of_difference(archive: Archive, tmp_path: Path) -
     items = ct_series(4)
     for item in items:
         put(archive, item.part10())
-    keys = {item.instance: key for item in items for key in archive._hot.walk() if item.instance in key}
-    paths = [archive._hot.path(keys[item.instance]) for item in items]
+    keys = {item.instance: key for item in items for key in archive.stores.hot.walk() if item.instance in key}
+    paths = [archive.stores.hot.path(keys[item.instance]) for item in items]
     paths[0].unlink()
     paths[1].write_bytes(paths[1].read_bytes()[:-2])
     data = bytearray(paths[2].read_bytes())
     data[-1] ^= 1
     paths[2].write_bytes(data)
     (paths[3].parent / "1.2.3.dcm").write_bytes(b"stray")
-    with archive._db.write() as tx:
+    with archive.stores.db.write() as tx:
         tx.execute(sa.update(schema.studies).values(n_instances=17))
     kinds = sorted(finding.kind for finding in archive.checker.check(deep=True))
     assert kinds == ["missing-file", "unknown-file", "wrong-bytes", "wrong-size", "wrong-statistics"]
@@ -315,8 +315,8 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     with pytest.raises(Unavailable, match="full"):
         put(archive, item.part10())
     monkeypatch.undo()
-    assert [path.name for path in archive._spool.folder.iterdir()] == [".lock"]
-    assert not list(archive._hot.walk())
+    assert [path.name for path in archive.stores.spool.folder.iterdir()] == [".lock"]
+    assert not list(archive.stores.hot.walk())
     assert isinstance(put(archive, item.part10()), Stored)
     assert not list(archive.checker.check(deep=True))
 
@@ -329,11 +329,11 @@ def test_an_index_that_is_away_refuses_and_leaves_nothing_to_lose(
     def away(*_: object, **__: object) -> None:
         raise Unavailable("the index cannot be reached")
 
-    monkeypatch.setattr(archive._db, "transact", away)
+    monkeypatch.setattr(archive.stores.db, "transact", away)
     with pytest.raises(Unavailable):
         put(archive, item.part10())
     monkeypatch.undo()
-    assert not list(archive._hot.walk())
+    assert not list(archive.stores.hot.walk())
     assert isinstance(put(archive, item.part10()), Stored)
 
 

@@ -73,7 +73,7 @@ def no_answer(until: threading.Event) -> None:
 
 def test_what_commits_late_is_not_skipped(archive: Archive) -> None:
     """Two committers; the one with the lower number commits last."""
-    db = archive._db
+    db = archive.stores.db
     naive: list[int] = []
 
     def naive_reader() -> None:
@@ -108,7 +108,7 @@ def test_a_reader_beside_many_committers_reads_each_event_once(opened: Opener) -
         at = START
         while True:
             last = done.is_set()
-            with archives[0]._db.read() as tx:
+            with archives[0].stores.db.read() as tx:
                 found = log.read(tx, at, 7)
             seen.extend(told.study_uid for told in found)
             if found:
@@ -118,7 +118,7 @@ def test_a_reader_beside_many_committers_reads_each_event_once(opened: Opener) -
 
     def committer(n: int) -> None:
         for k in range(10):
-            with archives[n % 2]._db.write() as tx:
+            with archives[n % 2].stores.db.write() as tx:
                 events.append(tx, Event(Kind.STORED, f"{n}.{k}.a"))
                 time.sleep(0.001 * ((n * 7 + k * 3) % 5))
                 events.append(tx, Event(Kind.STORED, f"{n}.{k}.b"))
@@ -138,13 +138,13 @@ def test_a_rolled_back_event_was_never_told(archive: Archive) -> None:
         raise KeyError
 
     with pytest.raises(KeyError):
-        archive._db.transact(undone)
-    tell(archive._db, "done")
-    assert [t.study_uid for t in everything(archive._db)] == ["done"]
+        archive.stores.db.transact(undone)
+    tell(archive.stores.db, "done")
+    assert [t.study_uid for t in everything(archive.stores.db)] == ["done"]
 
 
 def test_only_what_every_reader_has_passed_is_trimmed(archive: Archive) -> None:
-    db = archive._db
+    db = archive.stores.db
     ahead, behind = (Follower(name, STORED, lambda _tx, _told: None) for name in ("ahead", "behind"))
     enrol(db, [ahead, behind])
     tell(db, "1", "2", "3")
@@ -160,7 +160,7 @@ def test_only_what_every_reader_has_passed_is_trimmed(archive: Archive) -> None:
 
 def test_after_trimming_the_next_event_is_still_news(archive: Archive) -> None:
     """SQLite gives the number of a removed last row again."""
-    db = archive._db
+    db = archive.stores.db
     seen: list[str] = []
     follower = Follower("f", STORED, lambda _, told: seen.extend(t.study_uid for t in told))
     enrol(db, [follower])
@@ -173,7 +173,7 @@ def test_after_trimming_the_next_event_is_still_news(archive: Archive) -> None:
 
 
 def test_a_forgotten_reader_holds_nothing_back(archive: Archive) -> None:
-    db = archive._db
+    db = archive.stores.db
     enrol(db, [Follower(name, STORED, lambda _tx, _told: None) for name in ("here", "gone")])
     tell(db, "1", "2")
     drain(db, Follower("here", STORED, lambda _tx, _told: None))
@@ -184,7 +184,7 @@ def test_a_forgotten_reader_holds_nothing_back(archive: Archive) -> None:
 
 
 def test_a_database_restored_into_another_server_is_read_again(archive: Archive) -> None:
-    db = archive._db
+    db = archive.stores.db
     seen: list[str] = []
     follower = Follower("f", STORED, lambda _, told: seen.extend(t.study_uid for t in told))
     enrol(db, [follower])
@@ -204,7 +204,7 @@ def test_a_database_restored_into_another_server_is_read_again(archive: Archive)
 
 
 def test_a_follower_sees_each_event_once_however_many_serve_it(opened: Opener) -> None:
-    databases = [opened()._db, opened()._db]
+    databases = [opened().stores.db, opened().stores.db]
 
     def work(tx: Transaction, told: Sequence[Told]) -> None:
         for event in told:  # in its transaction: what is rolled back was not seen
@@ -224,7 +224,7 @@ def test_a_follower_sees_each_event_once_however_many_serve_it(opened: Opener) -
 
 
 def test_a_poison_event_is_passed_parked_and_tried_again_when_asked(archive: Archive) -> None:
-    db = archive._db
+    db = archive.stores.db
     seen: list[str] = []
     healed = False
 
@@ -257,7 +257,7 @@ def test_a_poison_event_is_passed_parked_and_tried_again_when_asked(archive: Arc
 
 
 def test_a_failing_statement_spoils_only_its_own_event(archive: Archive) -> None:
-    db = archive._db
+    db = archive.stores.db
 
     def work(tx: Transaction, told: Sequence[Told]) -> None:
         for event in told:
@@ -274,7 +274,7 @@ def test_a_failing_statement_spoils_only_its_own_event(archive: Archive) -> None
 
 
 def test_what_nobody_asked_for_is_passed(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    db = archive._db
+    db = archive.stores.db
     seen: list[str] = []
     follower = Follower("f", STORED, lambda _, told: seen.extend(t.study_uid for t in told), batch=4)
     enrol(db, [follower])
@@ -296,7 +296,7 @@ def test_what_nobody_asked_for_is_passed(archive: Archive, monkeypatch: pytest.M
 
 
 def test_errands_are_shared_and_each_is_run_once(opened: Opener) -> None:
-    databases = [opened()._db, opened()._db]
+    databases = [opened().stores.db, opened().stores.db]
     seen: Counter[str] = Counter()
     lock = threading.Lock()
 
@@ -314,7 +314,7 @@ def test_errands_are_shared_and_each_is_run_once(opened: Opener) -> None:
 
 
 def test_an_errand_of_a_dead_worker_comes_back(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    db = archive._db
+    db = archive.stores.db
     seen: list[str] = []
     errand = Errand("e", STORED, lambda told: seen.append(told.study_uid), lease_s=60, retry=AT_ONCE)
     enrol(db, [errand])
@@ -337,7 +337,7 @@ def test_an_errand_of_a_dead_worker_comes_back(archive: Archive, monkeypatch: py
 
 
 def test_what_kills_its_workers_is_parked(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    db = archive._db
+    db = archive.stores.db
     errand = Errand("e", STORED, lambda _: None, lease_s=1, retry=AT_ONCE)
     enrol(db, [errand])
     tell(db, "deadly", "harmless")
@@ -358,7 +358,7 @@ def test_what_kills_its_workers_is_parked(archive: Archive, monkeypatch: pytest.
 
 
 def test_a_failing_errand_waits_longer_each_time(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    db = archive._db
+    db = archive.stores.db
     tries: list[int] = []
     start = now = clock.now_ns()
     monkeypatch.setattr(clock, "now_ns", lambda: now)
@@ -384,7 +384,7 @@ def test_a_failing_errand_waits_longer_each_time(archive: Archive, monkeypatch: 
 
 
 def test_an_errand_may_begin_with_what_comes(archive: Archive) -> None:
-    db = archive._db
+    db = archive.stores.db
     seen: list[str] = []
     errand = Errand("e", STORED, lambda told: seen.append(told.study_uid), from_start=False)
     tell(db, "before")
@@ -399,7 +399,7 @@ def test_an_errand_may_begin_with_what_comes(archive: Archive) -> None:
 
 
 def test_one_that_hangs_keeps_nobody_from_working(archive: Archive) -> None:
-    db = archive._db
+    db = archive.stores.db
     release = threading.Event()
     followed: list[str] = []
     looked_after: list[str] = []

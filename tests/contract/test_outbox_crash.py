@@ -44,7 +44,7 @@ threading.Event().wait()
 
 
 def test_killed_workers_lose_nothing_and_repeat_only_errands(archive: Archive, tmp_path: Path) -> None:
-    db, random, out = archive._db, Random(11), tmp_path / "run"
+    db, random, out = archive.stores.db, Random(11), tmp_path / "run"
     url = archive.config.index.url or sqlite_url(archive.config.data / "index.db")
     expected = set()
     for life in range(4):
@@ -73,7 +73,7 @@ def test_killed_workers_lose_nothing_and_repeat_only_errands(archive: Archive, t
 def _until_all_is_done(archive: Archive) -> None:
     until = time.monotonic() + 60
     while True:
-        with archive._db.read() as tx:
+        with archive.stores.db.read() as tx:
             unread = [c for c in log.cursors(tx) if log.first_unread_ns(tx, c.position, [Kind.STORED])]
             if not unread and not deliveries.waiting(tx):
                 return

@@ -217,12 +217,12 @@ def test_every_look_is_recorded_and_nobody_else_looks(archive: Archive) -> None:
 
 
 def work_off(archive: Archive, crew: Crew) -> None:
-    enrol(archive._db, crew._subscribers)
+    enrol(archive.stores.db, crew._subscribers)
     for chore in crew._chores:
         if chore.name == "settle":
             settle = chore.work
     for _ in range(200):
-        moved = [serve(archive._db, subscriber) for subscriber in crew._subscribers]
+        moved = [serve(archive.stores.db, subscriber) for subscriber in crew._subscribers]
         if not settle() and not any(moved):
             return
     raise AssertionError("the crew never came to rest")

@@ -41,7 +41,7 @@ ANN, BOB = reader("ann"), reader("bob")
 
 
 def worklist(archive: Archive) -> Worklist:
-    return Worklist(archive._db, Looks(archive._db))
+    return Worklist(archive.stores.db, Looks(archive.stores.db))
 
 
 def listed(db: Database, *studies: str, since_ns: int = 0) -> None:
@@ -53,7 +53,7 @@ def listed(db: Database, *studies: str, since_ns: int = 0) -> None:
 
 
 def found(archive: Archive, study: str, *findings: Finding, run: str = "r1", model: str = "m") -> None:
-    Reprioritise(archive._db).by_findings(AI, study, Run(run, model, "1.0"), findings)
+    Reprioritise(archive.stores.db).by_findings(AI, study, Run(run, model, "1.0"), findings)
 
 
 def order(archive: Archive) -> list[str]:
@@ -81,7 +81,7 @@ def crews() -> Iterator[list[Crew]]:
 
 def test_a_study_is_listed_in_time_whatever_ai_does(archive: Archive, crews: list[Crew]) -> None:
     """The model hangs; the study is there within the settling time plus a second."""
-    db, release = archive._db, threading.Event()
+    db, release = archive.stores.db, threading.Event()
     settler = Settler(db, quiet_s=1.0)
     ai = Errand("ai", frozenset({Kind.SETTLED}), lambda _: no_answer(release))
     crew = Crew(db, [settler.follower(), Arrivals().follower(), ai], [Chore("settle", settler.fire)])
@@ -106,7 +106,7 @@ def test_entering_is_idempotent_and_more_reopens_what_was_read(archive: Archive)
     arrivals, list_ = Arrivals(), worklist(archive)
 
     def enter(generation: int) -> bool:
-        with archive._db.write() as tx:
+        with archive.stores.db.write() as tx:
             return arrivals.enter(tx, item.study, generation, 1000 + generation)
 
     assert enter(1)
@@ -122,7 +122,7 @@ def test_entering_is_idempotent_and_more_reopens_what_was_read(archive: Archive)
 
 
 def test_a_study_that_is_gone_is_not_listed(archive: Archive) -> None:
-    with archive._db.write() as tx:
+    with archive.stores.db.write() as tx:
         assert not Arrivals().enter(tx, fresh_uid(), 1, 1)
     assert order(archive) == []
 
@@ -136,7 +136,7 @@ def test_the_page_is_in_the_pure_order_and_pages_join(archive: Archive) -> None:
     for n in range(60):
         study, since = f"1.2.{n}", random.randrange(30) * HOUR
         severity, requested = random.choice([0.0, 0.5, 1.0]), random.choice(list(Requested))
-        listed(archive._db, study, since_ns=since + 1)
+        listed(archive.stores.db, study, since_ns=since + 1)
         found(archive, study, Finding("x", severity, 1.0))
         list_.request(ANN, study, requested)
         expected.append(place(study, since + 1, severity, requested))
@@ -154,9 +154,9 @@ def test_the_page_is_in_the_pure_order_and_pages_join(archive: Archive) -> None:
 
 
 def test_a_finding_moves_its_study_to_the_top_and_says_why(archive: Archive) -> None:
-    listed(archive._db, "1.1")
-    listed(archive._db, "1.2")
-    listed(archive._db, "1.3")
+    listed(archive.stores.db, "1.1")
+    listed(archive.stores.db, "1.2")
+    listed(archive.stores.db, "1.3")
     found(archive, "1.3", Finding("nodule", 0.3, 0.5), BLEED)
     assert order(archive) == ["1.3", "1.1", "1.2"]
     top = worklist(archive).item(ANN, "1.3")
@@ -167,14 +167,14 @@ def test_a_finding_moves_its_study_to_the_top_and_says_why(archive: Archive) -> 
 
 def test_waiting_wins_in_the_end(archive: Archive) -> None:
     now = clock.now_ns()
-    listed(archive._db, "1.old", since_ns=now - 30 * HOUR)
-    listed(archive._db, "1.new", since_ns=now)
+    listed(archive.stores.db, "1.old", since_ns=now - 30 * HOUR)
+    listed(archive.stores.db, "1.new", since_ns=now)
     found(archive, "1.new", Finding("lie", 1.0, 1.0))
     assert order(archive) == ["1.old", "1.new"]
 
 
 def test_a_later_run_takes_the_place_of_the_earlier_and_a_repeat_changes_nothing(archive: Archive) -> None:
-    listed(archive._db, "1.1")
+    listed(archive.stores.db, "1.1")
     found(archive, "1.1", BLEED, run="first")
     found(archive, "1.1", Finding("nodule", 0.2, 0.5), run="other", model="n")
     found(archive, "1.1", run="second")
@@ -187,12 +187,23 @@ def test_a_later_run_takes_the_place_of_the_earlier_and_a_repeat_changes_nothing
     assert worklist(archive).changes(ANN, version).items == ()
 
 
+def test_an_answer_that_comes_after_a_later_runs_answer_no_longer_counts(archive: Archive) -> None:
+    listed(archive.stores.db, "1.1", "1.2")
+    late, soon = Run("late", "m", "1.0", ordinal=1), Run("soon", "m", "1.0", ordinal=2)
+    for run, findings in ((soon, []), (late, [BLEED])):
+        Reprioritise(archive.stores.db).by_findings(AI, "1.2", run, findings)
+    assert worklist(archive).findings(ANN, "1.2") == ()
+    assert order(archive) == ["1.1", "1.2"]
+    Reprioritise(archive.stores.db).by_findings(AI, "1.2", Run("last", "m", "1.0", ordinal=3), [BLEED])
+    assert order(archive) == ["1.2", "1.1"]
+
+
 def test_models_change_order_never_presence(archive: Archive) -> None:
     (item,) = ct_series(1)
     put(archive, item.part10())
     found(archive, item.study, BLEED)
     assert order(archive) == [], "a model lists nothing"
-    with archive._db.write() as tx:
+    with archive.stores.db.write() as tx:
         Arrivals().enter(tx, item.study, 1, 1)
     assert worklist(archive).item(ANN, item.study).urgency == 0.9, "what it said before counts"
     worklist(archive).claim(ANN, item.study)
@@ -202,9 +213,9 @@ def test_models_change_order_never_presence(archive: Archive) -> None:
 
 
 def test_who_may_not_is_turned_away_and_written_down(archive: Archive) -> None:
-    listed(archive._db, "1.1")
+    listed(archive.stores.db, "1.1")
     with pytest.raises(Forbidden):
-        Reprioritise(archive._db).by_findings(ANN, "1.1", Run("r", "m", "1"), [BLEED])
+        Reprioritise(archive.stores.db).by_findings(ANN, "1.1", Run("r", "m", "1"), [BLEED])
     sender = Actor("ct", frozenset({Role.SENDER}), "10.0.0.1", "dimse")
     for attempt in (
         lambda: worklist(archive).page(sender),
@@ -224,7 +235,7 @@ def test_who_may_not_is_turned_away_and_written_down(archive: Archive) -> None:
 
 def test_of_fifty_claimers_exactly_one_wins(opened: Opener) -> None:
     archives = [opened(), opened()]
-    listed(archives[0]._db, "1.1")
+    listed(archives[0].stores.db, "1.1")
     start = threading.Barrier(50)
 
     def claim(n: int) -> str:
@@ -244,7 +255,7 @@ def test_of_fifty_claimers_exactly_one_wins(opened: Opener) -> None:
 
 
 def test_a_claim_ends_by_itself(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    listed(archive._db, "1.1")
+    listed(archive.stores.db, "1.1")
     list_ = worklist(archive)
     list_.claim(ANN, "1.1", seconds=60)
     with pytest.raises(Conflict):
@@ -263,7 +274,7 @@ def test_a_claim_ends_by_itself(archive: Archive, monkeypatch: pytest.MonkeyPatc
 
 
 def test_claim_release_finish_reopen(archive: Archive) -> None:
-    listed(archive._db, "1.1")
+    listed(archive.stores.db, "1.1")
     list_ = worklist(archive)
     list_.claim(ANN, "1.1")
     assert list_.release(ANN, "1.1").state is State.WAITING
@@ -280,7 +291,7 @@ def test_claim_release_finish_reopen(archive: Archive) -> None:
 
 
 def test_what_is_not_listed_or_makes_no_sense(archive: Archive) -> None:
-    listed(archive._db, "1.1")
+    listed(archive.stores.db, "1.1")
     list_ = worklist(archive)
     for call in (lambda: list_.claim(ANN, "9"), lambda: list_.judge(ANN, 9, Verdict.ACCEPTED)):
         with pytest.raises(NotFound):
@@ -299,8 +310,8 @@ def test_what_is_not_listed_or_makes_no_sense(archive: Archive) -> None:
 
 
 def test_a_rejected_finding_gives_no_urgency_and_the_score_card_counts_the_latest(archive: Archive) -> None:
-    listed(archive._db, "1.1")
-    listed(archive._db, "1.2")
+    listed(archive.stores.db, "1.1")
+    listed(archive.stores.db, "1.2")
     found(archive, "1.2", BLEED)
     list_ = worklist(archive)
     (raised,) = list_.findings(ANN, "1.2")
@@ -323,7 +334,7 @@ def test_a_rejected_finding_gives_no_urgency_and_the_score_card_counts_the_lates
 
 
 def test_changes_are_told_from_the_page_on(archive: Archive) -> None:
-    listed(archive._db, "1.1", "1.2", "1.3")
+    listed(archive.stores.db, "1.1", "1.2", "1.3")
     list_ = worklist(archive)
     version = list_.page(ANN).version
     assert list_.changes(ANN, version).items == ()
@@ -340,7 +351,7 @@ def test_changes_are_told_from_the_page_on(archive: Archive) -> None:
 def test_a_watcher_beside_many_writers_ends_with_the_list_as_it_is(opened: Opener) -> None:
     archives = [opened(), opened()]
     studies = [f"1.{n}" for n in range(8)]
-    listed(archives[0]._db, *studies)
+    listed(archives[0].stores.db, *studies)
     done = threading.Event()
     known: dict[str, WorkItem] = {}
 
@@ -372,13 +383,13 @@ def test_a_watcher_beside_many_writers_ends_with_the_list_as_it_is(opened: Opene
 
 
 def test_page_changes_and_sweep_are_served_by_an_index(archive: Archive) -> None:
-    with archive._db.write() as tx:
+    with archive.stores.db.write() as tx:
         for n in range(3000):
             item = WorkItem(f"1.{n}", "P", State.WAITING, n + 1)
             rows.save(tx, item, n + 1, DEFAULT)
-        if archive._db.dialect == "postgresql":
+        if archive.stores.db.dialect == "postgresql":
             tx.execute(sa.text("ANALYZE worklist"))
-        explain = "EXPLAIN" if archive._db.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
+        explain = "EXPLAIN" if archive.stores.db.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
 
         def plan(clause: str) -> str:
             return str(tx.execute(sa.text(f"{explain} SELECT * FROM worklist WHERE {clause}")).all())

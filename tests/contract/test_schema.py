@@ -9,11 +9,11 @@ from pacs.runtime import Archive
 
 
 def test_schema_is_the_sum_of_the_migrations(archive: Archive) -> None:
-    with archive._db.engine.connect() as connection:
+    with archive.stores.db.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
 
 def test_upgrading_again_changes_nothing(archive: Archive) -> None:
-    migrate.upgrade(archive._db)
-    migrate.upgrade(archive._db)
+    migrate.upgrade(archive.stores.db)
+    migrate.upgrade(archive.stores.db)

@@ -79,7 +79,7 @@ def settled(db: Database) -> list[tuple[str, Any]]:
 
 
 def test_quiet_for_long_enough_and_told_once(archive: Archive, time: Time) -> None:
-    db, made = archive._db, settler(archive._db)
+    db, made = archive.stores.db, settler(archive.stores.db)
     arrive(db, "1.1")
     time.pass_s(9)
     arrive(db, "1.1")
@@ -95,7 +95,7 @@ def test_quiet_for_long_enough_and_told_once(archive: Archive, time: Time) -> No
 
 
 def test_it_settles_again_when_more_comes(archive: Archive, time: Time) -> None:
-    db, made = archive._db, settler(archive._db)
+    db, made = archive.stores.db, settler(archive.stores.db)
     for generation in (1, 2, 3):
         arrive(db, "1.1")
         time.pass_s(11)
@@ -105,7 +105,7 @@ def test_it_settles_again_when_more_comes(archive: Archive, time: Time) -> None:
 
 
 def test_a_stored_object_settles_its_study(archive: Archive, time: Time) -> None:
-    db, made = archive._db, settler(archive._db)
+    db, made = archive.stores.db, settler(archive.stores.db)
     (item,) = ct_series(1)
     put(archive, item.part10())
     put(archive, item.part10())  # nothing new
@@ -116,19 +116,19 @@ def test_a_stored_object_settles_its_study(archive: Archive, time: Time) -> None
 
 def test_a_restart_forgets_nothing(opened: Opener, time: Time) -> None:
     first = opened()
-    made = settler(first._db)
-    arrive(first._db, "1.1")
-    rounds(made, first._db)
+    made = settler(first.stores.db)
+    arrive(first.stores.db, "1.1")
+    rounds(made, first.stores.db)
     second = opened()
     time.pass_s(11)
-    rounds(settler(second._db), second._db)
-    rounds(made, first._db)
-    assert settled(second._db) == [("1.1", 1)]
+    rounds(settler(second.stores.db), second.stores.db)
+    rounds(made, first.stores.db)
+    assert settled(second.stores.db) == [("1.1", 1)]
 
 
 def test_a_backlog_is_read_before_quiet_is_believed(archive: Archive, time: Time) -> None:
     """The worker was away: the study that kept coming all the while settles once, not twice."""
-    db, made = archive._db, settler(archive._db)
+    db, made = archive.stores.db, settler(archive.stores.db)
     for _ in range(6):
         arrive(db, "1.1")
         time.pass_s(8)
@@ -141,7 +141,7 @@ def test_a_backlog_is_read_before_quiet_is_believed(archive: Archive, time: Time
 
 
 def test_remarks_on_a_study_do_not_unsettle_it(archive: Archive, time: Time) -> None:
-    db, made = archive._db, settler(archive._db)
+    db, made = archive.stores.db, settler(archive.stores.db)
     arrive(db, "1.1")
     time.pass_s(11)
     rounds(made, db)
@@ -156,7 +156,7 @@ def test_remarks_on_a_study_do_not_unsettle_it(archive: Archive, time: Time) -> 
 
 
 def test_a_study_of_remarks_only_settles(archive: Archive, time: Time) -> None:
-    db, made = archive._db, settler(archive._db)
+    db, made = archive.stores.db, settler(archive.stores.db)
     arrive(db, "1.1", sop_class=SR)
     time.pass_s(11)
     rounds(made, db)
@@ -164,7 +164,7 @@ def test_a_study_of_remarks_only_settles(archive: Archive, time: Time) -> None:
 
 
 def test_many_workers_fire_each_settling_once(opened: Opener, time: Time) -> None:
-    databases = [opened()._db, opened()._db]
+    databases = [opened().stores.db, opened().stores.db]
     made = [settler(db) for db in databases]
     studies = [f"1.{n}" for n in range(300)]
     start = threading.Barrier(6)
@@ -186,11 +186,11 @@ def test_many_workers_fire_each_settling_once(opened: Opener, time: Time) -> Non
 
 
 def test_the_search_for_the_due_is_served_by_an_index(archive: Archive) -> None:
-    with archive._db.write() as tx:
+    with archive.stores.db.write() as tx:
         rows = [{"study_uid": f"1.{n}", "quiet_since_ns": None if n > 9 else n} for n in range(5000)]
         tx.execute(sa.insert(schema.settling), rows)
         text = "SELECT study_uid FROM settling WHERE quiet_since_ns <= 5 ORDER BY quiet_since_ns LIMIT 200"
-        if archive._db.dialect == "postgresql":
+        if archive.stores.db.dialect == "postgresql":
             tx.execute(sa.text("ANALYZE settling"))
             plan = tx.execute(sa.text(f"EXPLAIN {text}")).all()
         else:

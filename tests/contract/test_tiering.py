@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pacs import clock
+from pacs.config import ColdConfig, TierConfig, TierRule
 from pacs.errors import NotFound, Unavailable
 from pacs.runtime import Archive
 from pacs.store import care
@@ -17,7 +18,6 @@ from tests.contract.conftest import put
 from tests.support.dicom_object import DicomObject
 from tests.support.factory import ct_series
 from tests.support.tiers import COLD, HOT, Tiers
-from tiering.config import ColdConfig, TierConfig, TierRule
 from tiering.plan import Act
 from tiering.service import Tiering
 
@@ -54,7 +54,7 @@ class Setting:
     def tiering(self, config: TierConfig = EVERYTHING, *, grace: float = 0.0) -> Tiering:
         cold = ColdConfig(bucket="b", grace_seconds=grace)
         archive = self.tiers.archive
-        return Tiering(archive._db, self.tiers.mover(), self.tiers.recaller(), config, cold)
+        return Tiering(archive.stores.db, self.tiers.mover(), self.tiers.recaller(), config, cold)
 
     def study(self, count: int = 2) -> tuple[DicomObject, ...]:
         items = ct_series(count, rows=8, columns=8)
@@ -116,7 +116,7 @@ def test_a_study_that_is_read_comes_back(setting: Setting) -> None:
     tiering = setting.tiering()
     tiering.run()
     assert tiering.run_recent().recalled == 0
-    Reads(setting.tiers.archive._db).note(read[0].study)
+    Reads(setting.tiers.archive.stores.db).note(read[0].study)
     assert tiering.run_recent().recalled == 1
     assert setting.where(read, unread) == [{HOT, COLD}, {COLD}]
     assert tiering.run().evicted == 0, "it has been read a moment ago"
@@ -124,7 +124,7 @@ def test_a_study_that_is_read_comes_back(setting: Setting) -> None:
 
 def test_being_read_is_noted_once_a_minute(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     (item,) = setting.study(1)
-    db = setting.tiers.archive._db
+    db = setting.tiers.archive.stores.db
     reads, noted, now = Reads(db), [], clock.now_ns()
     for seconds in (0, 1, 59, 61):
         monkeypatch.setattr(clock, "now_ns", lambda at=now + seconds * 10**9: at)
@@ -140,7 +140,7 @@ def test_notes_outlive_a_rebuilt_index(setting: Setting) -> None:
     (item,) = setting.study(1)
     tiering = setting.tiering()
     tiering.hold(item.study, "in a trial")
-    setting.tiers.archive.checker.rebuild()
+    setting.tiers.checker().rebuild()
     assert tiering.plan() == []
 
 
@@ -157,7 +157,7 @@ def test_a_cold_tier_that_is_away_postpones_and_harms_nothing(setting: Setting) 
 
 def test_one_damaged_study_does_not_stop_the_others(setting: Setting) -> None:
     good, bad = setting.study(), setting.study()
-    path = setting.tiers.archive._hot.path(setting.tiers.places(bad[0])[0].key)
+    path = setting.tiers.archive.stores.hot.path(setting.tiers.places(bad[0])[0].key)
     path.write_bytes(path.read_bytes()[:-1] + b"\0\0")
     done = setting.tiering().run()
     assert (done.packed, done.failed) == (1, 1)

@@ -18,10 +18,7 @@ from pacs.retrieve.selection import StoredObject
 from pacs.runtime import Archive
 from pacs.store import packs
 from pacs.store.folder import FolderStore
-from pacs.store.locations import Location
 from pacs.store.s3 import connect
-from pacs.store.spool import Spooled
-from pacs.store.unpack import restore_packs
 from tests.contract.conftest import ME, Opener, put
 from tests.support import s3_server
 from tests.support.dicom_object import DicomObject
@@ -66,7 +63,7 @@ def assert_settled(tiers: Tiers, items: Iterable[DicomObject], where: set[str]) 
 
 def test_there_and_back(tiers: Tiers, tmp_path: Path) -> None:
     items = study(tiers.archive, 3, 2)
-    before = {key: tiers.archive._hot.path(key).stat().st_mtime_ns for key in tiers.hot_files()}
+    before = {key: tiers.archive.stores.hot.path(key).stat().st_mtime_ns for key in tiers.hot_files()}
     mover = tiers.mover()
     assert mover.pack_study(items[0].study) == 5
     assert_settled(tiers, items, {HOT, COLD})
@@ -84,7 +81,7 @@ def test_there_and_back(tiers: Tiers, tmp_path: Path) -> None:
     assert tiers.recaller().recall_study(items[0].study) == 5
     assert tiers.recaller().recall_study(items[0].study) == 0
     assert_settled(tiers, items, {HOT, COLD})
-    after = {key: tiers.archive._hot.path(key).stat().st_mtime_ns for key in tiers.hot_files()}
+    after = {key: tiers.archive.stores.hot.path(key).stat().st_mtime_ns for key in tiers.hot_files()}
     assert after == before, "the moment of arrival is kept"
     assert mover.pack_study(items[0].study) == 0, "what is cold already is not sent again"
     mover.evict_study(items[0].study, 1 << 62)
@@ -182,8 +179,8 @@ def test_a_process_killed_while_it_recalls(
         with pytest.raises(Crash):
             dying.recaller().recall_study(items[0].study)
     assert len(dying.hot_files()) == 1
-    os.close(dying.archive._spool._lock)  # the kernel does this
-    dying.archive._spool._lock = os.open("/dev/null", os.O_RDONLY)
+    os.close(dying.archive.stores.spool._lock)  # the kernel does this
+    dying.archive.stores.spool._lock = os.open("/dev/null", os.O_RDONLY)
     living = Tiers(opened(), dying.cold, tmp_path)  # recovers as it opens
     assert living.hot_files() == set()
     assert_settled(living, items, {COLD})
@@ -261,7 +258,7 @@ def test_what_the_bucket_damaged_is_not_recorded(archive: Archive, tmp_path: Pat
 
 def test_a_damaged_hot_file_is_carried_nowhere(tiers: Tiers) -> None:
     items = study(tiers.archive, 2)
-    path = tiers.archive._hot.path(tiers.places(items[1])[0].key)
+    path = tiers.archive.stores.hot.path(tiers.places(items[1])[0].key)
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(Conflict, match=items[1].instance):
@@ -309,7 +306,7 @@ def test_a_name_in_use_again_is_not_evicted(tiers: Tiers, monkeypatch: pytest.Mo
         cut(packs, "finish_eviction", "after", patched)
         with pytest.raises(Crash):
             tiers.to_cold(items[0].study)
-    assert list(packs.evicting(tiers.archive._db)) != []
+    assert list(packs.evicting(tiers.archive.stores.db)) != []
     assert tiers.hot_files() == set()
 
     def meanwhile(_self: Recaller, item: Any, key: str, size: int) -> bool:
@@ -354,7 +351,7 @@ def test_readers_are_never_disturbed(tiers: Tiers) -> None:
 def frames_of(tiers: Tiers, item: DicomObject) -> FrameSet:
     key = InstanceKey(item.study, item.series, item.instance)
     conditions = lookup.where(instances=(item.instance,))
-    (row,) = lookup.stream(tiers.archive._db, conditions, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
+    (row,) = lookup.stream(tiers.archive.stores.db, conditions, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
     stored = StoredObject(key, *row[4:11])
     shape = partial(tiers.archive.retrieve._shape, stored)
     return FrameSet(stored, row[0], (1,), lambda: tiers.open(item), shape)
@@ -435,12 +432,7 @@ def test_the_index_is_made_anew_from_both_tiers(tiers: Tiers) -> None:
     expected = [(item, tiers.places(item)) for item in (*cold, *hot, *both, *superseded, newer)]
     totals = archive.facts(ME)
 
-    archive.checker.rebuild()
-
-    def record(spooled: Spooled, place: Location) -> object:
-        return archive.ingest.restore(ME, spooled, place.key, place=place)
-
-    restore_packs(archive._db, tiers.cold, archive._spool, record)
+    tiers.checker().rebuild()
     assert tiers.differences() == []
     for item, places in expected:
         assert tiers.places(item) == places

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacs.ingest.check import Checker
 from pacs.runtime import Archive
-from pacs.store import coldcheck, layout, locations, packs
+from pacs.store import layout, locations, packs
 from pacs.store.blobs import BlobStore
 from pacs.store.cache import Range, RangeCache
 from pacs.store.disk import DiskBlob
@@ -27,7 +28,7 @@ class Tiers:
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.archive._hot, RangeCache(self.folder / "cache", 1 << 30, self.fetch))
+        self.reader = Reader(self.archive.stores.hot, RangeCache(self.folder / "cache", 1 << 30, self.fetch))
 
     def fetch(self, wanted: Range) -> Iterator[bytes]:
         self.asked.append(wanted)
@@ -35,11 +36,11 @@ class Tiers:
 
     def mover(self) -> Mover:
         """A new process's, as it were."""
-        return Mover(self.archive._db, self.archive._hot, self.cold)
+        return Mover(self.archive.stores.db, self.archive.stores.hot, self.cold)
 
     def recaller(self) -> Recaller:
         one = self.archive
-        return Recaller(one._db, one._hot, self.cold, one._spool, one.ingest._writer)
+        return Recaller(one.stores.db, one.stores.hot, self.cold, one.stores.spool, one.ingest._writer)
 
     def to_cold(self, study: str) -> None:
         mover = self.mover()
@@ -47,7 +48,7 @@ class Tiers:
         mover.evict_study(study, 1 << 62)
 
     def places(self, item: DicomObject) -> list[Location]:
-        with self.archive._db.read() as tx:
+        with self.archive.stores.db.read() as tx:
             return locations.of(tx, item.instance, item.digest)
 
     def tiers(self, item: DicomObject) -> set[str]:
@@ -61,14 +62,19 @@ class Tiers:
         with self.open(item) as source:
             return b"".join(source.chunks()) == item.part10()
 
+    def checker(self) -> Checker:
+        """The archive's own, over this cold tier."""
+        one = self.archive
+        parts = (one.stores.db, one.stores.hot, one.checker._quarantined, one.ingest)
+        return Checker(*parts, self.cold, one.stores.spool)
+
     def hot_files(self) -> set[str]:
-        return set(self.archive._hot.walk())
+        return set(self.archive.stores.hot.walk())
 
     def differences(self) -> list[object]:
         """What a thorough check finds."""
-        found: list[object] = list(self.archive.checker.check(deep=True))
-        found += coldcheck.differences(self.archive._db, self.cold, deep=True)
-        return found + [("evicting", key) for key in packs.evicting(self.archive._db)]
+        found: list[object] = list(self.checker().check(deep=True))
+        return found + [("evicting", key) for key in packs.evicting(self.archive.stores.db)]
 
 
 HOT, COLD = layout.HOT, layout.COLD

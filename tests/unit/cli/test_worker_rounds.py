@@ -4,8 +4,12 @@ import threading
 
 import pytest
 
-from pacs import worker
+from pacs.config import Config, load
 from pacs.errors import Unavailable
+from pacs.outbox.deliveries import Note
+from pacs.outbox.handover import Broker
+from pacs.outbox.subscriber import Errand
+from pacs.worker import service
 
 
 class Crew:
@@ -13,11 +17,17 @@ class Crew:
         self.stop_event = stop
         self.troubles = list(troubles)
         self.story: list[str] = []
+        self.config: Config = load("", {}, {})
+        self.errands: dict[str, Errand] = {}
 
     def crew(self) -> "Crew":
         return self
 
-    def start(self) -> None:
+    def obey(self, errand: str, note: Note) -> bool:
+        raise AssertionError("without a broker there are no messages")
+
+    def start(self, broker: Broker | None = None) -> None:
+        assert broker is None
         if self.troubles:
             self.story.append("tried")
             raise self.troubles.pop(0)
@@ -30,9 +40,9 @@ class Crew:
 
 
 def test_worker_starts_when_it_can(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(worker, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(service, "_AGAIN_SECONDS", 0.01)
     stop = threading.Event()
     crew = Crew(stop, Unavailable("the index is away"))
-    worker.serve(crew, stop)
+    service.serve(crew, stop)
     assert crew.story == ["tried", "started", "stopped"]
     assert "the index is away" in caplog.text

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pacs.config import TierConfig, TierRule
 from pacs.store.care import Care
-from tiering.config import TierConfig, TierRule
 from tiering.plan import Act, Step, plan
 from tiering.rules import Moment, Tier, wanted
 
