@@ -263,6 +263,35 @@ def test_without_a_stream_it_asks(deploy: Deploy, browser: Browser) -> None:
     expect(rows(page).first).to_have_attribute("data-uid", studies[2], timeout=15_000)
 
 
+def test_a_study_is_read_in_the_viewer(deploy: Deploy, browser: Browser) -> None:
+    server = deploy(LAPTOP, config=SETTLED)
+    studies = arrive(server, NAMES[:2])
+    with beside(server) as archive:
+        found(archive, studies[1], "pneumothorax", 0.9, 0.9)
+    page = browser.page()
+    page.goto(f"{server.url}/view/?study={studies[1]}")
+    finding, press = page.locator("#findings li"), page.keyboard.press
+    expect(finding).to_contain_text("pneumothorax90 %chest-triage 2.1")
+    expect(page.locator("#state")).to_have_text("Waiting to be read; nobody has claimed it.")
+    press("c")
+    expect(page.locator("#state")).to_contain_text("Claimed by you, 14:")
+    press("a")
+    expect(finding).to_have_attribute("data-verdict", "accepted")
+    finding.get_by_role("button", name="Reject").click()
+    expect(finding).to_have_attribute("data-verdict", "rejected")
+    shot(page, "viewer-finding")
+    press("f")
+    expect(page.locator("#state")).to_have_text("Read by you.")
+    assert state(server, studies[1]) == "done"
+    press("u")
+    wait_until(lambda: state(server, studies[1]) == "waiting")
+    press("f")
+    expect(page.locator("#state")).to_have_text("Read by you.")
+    press("n")
+    expect(page).to_have_url(f"{server.url}/view/?study={studies[0]}")
+    expect(page.locator("#stack")).to_have_attribute("data-state", "exact")
+
+
 def test_names_from_anywhere_stay_text(deploy: Deploy, browser: Browser) -> None:
     server = deploy(LAPTOP, config=SETTLED)
     hostile = ["<script>alert(1)</script>^X", '"><img src=x onerror=alert(1)>^Y']

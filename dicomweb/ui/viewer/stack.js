@@ -94,12 +94,12 @@ export class Stack {
     this.changed();
   }
 
-  /** An image without a window gets one that holds all its values; the preview's serves the exact one too. */
+  /** An image without a window gets one that holds all its values; those of a preview are averages. */
   #auto(picture) {
-    const { image } = this.shown;
-    if (image.windows.length || image.voiTable || picture.kind === "colour" || image.whole) return;
+    const { image, state } = this.shown;
+    if (image.windows.length || image.voiTable || picture.kind === "colour" || image.whole?.of === "exact") return;
     const [low, high] = extremes(picture, image.shape).map((value) => value * image.rescale.slope + image.rescale.intercept);
-    image.whole = { centre: (low + high) / 2, width: Math.max(1, Math.abs(high - low)), shape: "LINEAR_EXACT" };
+    image.whole = { centre: (low + high) / 2, width: Math.max(1, Math.abs(high - low)), shape: "LINEAR_EXACT", of: state };
   }
 
   /** The window of the image shown. */

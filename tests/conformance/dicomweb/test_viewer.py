@@ -14,10 +14,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import pixel_array
 
 from pacs.config import Config
-from tests.support.browser import NO_GRAPHICS, Browser, Heard, browsing, shot
+from tests.conformance.dicomweb.conftest import packaged
+from tests.support.browser import NO_GRAPHICS, PHONE, Browser, Heard, browsing, shot
+from tests.support.dicom_object import DicomObject
 from tests.support.factory import Patient, as_object, fresh_uid
 from tests.support.phantoms import Picture, colour_clip, ct, indexed, projection, windowed
 from tests.support.web_client import Web
@@ -25,7 +30,9 @@ from tests.support.web_client import Web
 pytestmark = pytest.mark.peer("chromium")
 
 WATCH = """addEventListener("DOMContentLoaded", () => {
-  const note = ({ target: { id, dataset } }) => id === "stack" && states.push([dataset.state, dataset.instance]);
+  const note = ({ target: { id, dataset } }) => {
+    if (id === "stack") states.push([dataset.state, dataset.instance]);
+  };
   const watch = { subtree: true, attributes: true, attributeFilter: ["data-state"] };
   globalThis.states = [];
   new MutationObserver((changes) => changes.forEach(note)).observe(document.body, watch);
@@ -169,6 +176,49 @@ def test_palette(url: str, browser: Browser) -> None:
     assert np.array_equal(middle(screen(page), *picture.samples.shape[:2]), picture.samples)
 
 
+PACKAGED = (
+    "CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm", "GDCMJ2K_TextGBR.dcm",
+    "6154", "SC_rgb_jpeg_dcmtk.dcm", "SC_rgb_gdcm_KY.dcm", "SC_rgb_small_odd_jpeg.dcm", "ExplVR_BigEnd.dcm",
+    "examples_palette.dcm", "examples_ybr_color.dcm", "liver_1frame.dcm", "image_dfl.dcm",
+)  # fmt: skip
+
+
+def test_packaged_files_look_as_pydicom_reads_them(filled: str, browser: Browser) -> None:
+    """Among them MONOCHROME1, a palette, one bit, big endian, JPEG, JPEG 2000, RLE, colour by plane."""
+    page = browser.page()
+    for name in PACKAGED:
+        item = packaged(name)
+        page.goto(f"{filled}/view/?study={item.study}")
+        page.locator(f'#thumbs button[data-series="{item.series}"]').click()
+        expect(page.locator(STAGE)).to_have_attribute("data-state", "exact")
+        wanted = page.locator(f'{STAGE}[data-instance="{item.instance}"][data-state=exact]')
+        for _ in range(40):
+            if wanted.count():
+                break
+            page.keyboard.press("ArrowDown")
+            page.wait_for_timeout(100)
+        one_to_one(page)
+        expected = as_pydicom_reads(item, attribute(page, "window"))
+        assert np.array_equal(middle(screen(page), *expected.shape[:2]), expected), name
+
+
+def as_pydicom_reads(item: DicomObject, window: str) -> NDArray[np.uint8]:
+    """The first frame in colour; grey by the window that the page says it uses."""
+    ds = dcmread(io.BytesIO(item.part10()), force=True)
+    several = int(ds.get("NumberOfFrames", None) or 1) > 1
+    samples = pixel_array(ds, index=0) if several else pixel_array(ds)
+    if ds.PhotometricInterpretation == "PALETTE COLOR":
+        colours = apply_color_lut(samples, ds)
+        return (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)
+    if samples.ndim == 3:
+        return samples.astype(np.uint8)
+    centre, width = map(float, window.split(","))
+    if "WindowCenter" not in ds:  # then the page shows all there is
+        centre, width = centre + 0.5, width + 1
+    shown = windowed(apply_modality_lut(samples, ds), slope=1, intercept=0, centre=centre, width=width)
+    return grey(255 - shown if ds.PhotometricInterpretation == "MONOCHROME1" else shown)
+
+
 def test_the_preview_comes_first_and_the_page_says_which(url: str, browser: Browser) -> None:
     picture = projection(2400, 1800, mammogram=True)
     page = browser.page()
@@ -244,6 +294,32 @@ def test_scroll_window_zoom_and_move(url: str, browser: Browser) -> None:
     expect(page.locator(STAGE)).to_have_attribute("data-zoom", str(fitted))
     page.mouse.dblclick(x, y)
     expect(page.locator(STAGE)).to_have_attribute("data-zoom", "1")
+
+
+def test_fingers(url: str, browser: Browser) -> None:
+    pictures = ct(8)
+    page = browser.page(PHONE, has_touch=True, is_mobile=True)
+    look(page, stored(url, *pictures))
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        session.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]},
+        )
+
+    touch("touchStart", (190, 400))
+    for step in range(1, 7):
+        touch("touchMove", (190, 400 + 7 * step))
+    touch("touchEnd")
+    expect(page.locator(STAGE)).to_have_attribute("data-instance", pictures[3].item.instance)
+    before = float(attribute(page, "zoom"))
+    touch("touchStart", (150, 400), (230, 400))
+    for step in range(1, 9):
+        touch("touchMove", (150 - 5 * step, 400), (230 + 5 * step, 400))
+    touch("touchEnd")
+    page.wait_for_function(f"() => Number(document.getElementById('stack').dataset.zoom) > {before * 1.8}")
+    expect(page.locator(STAGE)).to_have_attribute("data-instance", pictures[3].item.instance)
 
 
 def test_cine_runs_round(url: str, browser: Browser) -> None:
