@@ -2,7 +2,7 @@
 
 The filters look for round spots of three sizes and for edges in eight directions. Their strongest
 response in each sixteenth of the picture goes into a weighted sum for each finding. Pictures are
-(count, SIZE, SIZE), 0 to 1, as `ai_routing.plugin.pictures.prepare` makes them.
+(count, SIZE, SIZE), 0 to 1, as `ai_routing.pictures.prepare` makes them.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from ai_routing.plugin.pictures import prepare
+from ai_routing.pictures import prepare
 from examples.demo_model import onnx_file
 from examples.demo_model.drawing import FINDINGS, draw
 from examples.demo_model.network import SIZE, Array, Trained, features, train

@@ -13,9 +13,10 @@ from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
-from pacs.retrieve import bulk
+from pacs.retrieve import bulk, samples
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.samples import Image
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.store import layout, locations
 from pacs.store.disk import DiskStore
@@ -101,6 +102,10 @@ class Retrieve:
             raise NotFound(f"this instance has {stored.frames} frames")
         return FrameSet(stored, row[0], numbers, lambda: self._plain(stored))
 
+    def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]:
+        """Every image, to be decoded frame by frame. Raises Invalid, Forbidden (audited)."""
+        return samples.images(self._db, self._admit(actor, wanted, "samples"), self._plain)
+
     def bulkdata(self, actor: Actor, key: InstanceKey, path: str) -> BulkData:
         """One value by its path below `/bulkdata/`, e.g. `7FE00010` or `00540016/1/00181234`.
 
@@ -161,4 +166,4 @@ def _only(key: InstanceKey) -> Wanted:
     return Wanted(studies=(key.study,), series=(key.series,), instances=(key.instance,))
 
 
-__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "MetadataEntry", "Retrieve"]
+__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "Image", "MetadataEntry", "Retrieve"]

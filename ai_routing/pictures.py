@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.float32]
 
 _DARKEST, _BRIGHTEST = 1.0, 99.0  # percentiles that become 0 and 1
+_MOST = np.float32(1e30)
 
 
 def prepare(pixels: Pixels, rows: int, columns: int, *, inverted: bool = False) -> Pixels:
@@ -14,7 +15,8 @@ def prepare(pixels: Pixels, rows: int, columns: int, *, inverted: bool = False) 
     The darkest and brightest hundredth of the pixels are cut off, so that neither exposure nor
     what the values mean matters. `inverted` is MONOCHROME1, where great values are dark."""
     height, width = fitted(pixels.shape, rows, columns)
-    small = _averages(height, pixels.shape[0]) @ np.nan_to_num(pixels) @ _averages(width, pixels.shape[1]).T
+    finite = np.clip(np.nan_to_num(pixels), -_MOST, _MOST)
+    small = _averages(height, pixels.shape[0]) @ finite @ _averages(width, pixels.shape[1]).T
     low, high = np.percentile(small, (_DARKEST, _BRIGHTEST))
     spread = np.clip((small - low) / max(float(high - low), 1e-6), 0.0, 1.0)
     picture = np.zeros((rows, columns), np.float32)
