@@ -51,19 +51,23 @@ class Guard:
 
         answer: ASGIApp = self._app
         try:
-            if not self._admit(scope):
+            if not await self._admit(scope):
                 await run_in_threadpool(self._turn_away, scope)
                 answer = problems.unauthenticated()
         except PacsError as error:
             answer = problems.of(error)
         await answer(scope, receive, guarded_send)
 
-    def _admit(self, scope: Scope) -> bool:
+    async def _admit(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else ""
         host, port = tuple(scope.get("server") or self._configured)
         outside = self._proxies.outside(headers, peer, scope["scheme"], (host, port or 0))
-        actor = self._archive.door.caller(headers.get("authorization"), outside.origin)
+        door, shown = self._archive.door, headers.get("authorization")
+        if door.asks_the_index(shown):
+            actor = await run_in_threadpool(door.caller, shown, outside.origin)
+        else:
+            actor = door.caller(shown, outside.origin)
         scope[_OUTSIDE], scope[_ACTOR] = outside, actor
         return actor is not None
 

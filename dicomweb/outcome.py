@@ -12,6 +12,7 @@ from pacs.ingest.receipt import Receipt, Refused
 # Failure Reason (0008,1197): PS3.18 Table I.2-2, PS3.7 Annex C, PS3.4 Table B.2-1.
 PROCESSING_FAILURE: Final = 0x0110
 DUPLICATE_INSTANCE: Final = 0x0111
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 SOP_CLASS_MISMATCH: Final = 0xA900  # data set does not match SOP class
 STUDY_MISMATCH: Final = 0xA901
 CANNOT_UNDERSTAND: Final = 0xC000
@@ -30,6 +31,8 @@ FAILURE_REASONS: Final[dict[str, int]] = {
     "expected-study": STUDY_MISMATCH,
     "expected-sop-class": SOP_CLASS_MISMATCH,
     "expected-sop-instance": SOP_CLASS_MISMATCH,
+    "expected-patient": STUDY_MISMATCH,
+    "no-result": SOP_CLASS_NOT_SUPPORTED,
     "keep-first": DUPLICATE_INSTANCE,
 }
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from dicomweb import bulkdata, frames, metadata, pages, qido, stow, wado, worklist
+from dicomweb import ai, bulkdata, frames, metadata, pages, qido, stow, wado, worklist
 from dicomweb.calls import Call
 from dicomweb.urls import PREFIX
 
@@ -66,6 +66,8 @@ ROUTES: tuple[Get | Post, ...] = (
     Post("/api/worklist/{study}/request/{priority}", worklist.request),
     Post("/api/findings/{finding}/{verdict}", worklist.judge),
     Get("/api/models", worklist.score_cards),
+    # Models
+    Post("/api/ai/runs/{run}/findings", ai.findings),
     # Operations and the page
     Get("/healthz", pages.healthz),
     Get("/readyz", pages.readyz),

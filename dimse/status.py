@@ -58,6 +58,7 @@ _REFUSED: Final[Mapping[str, int]] = MappingProxyType(
         "expected-sop-class": 0xA900,
         "expected-sop-instance": 0xA901,
         "expected-study": 0xA902,
+        "expected-patient": 0xA903,
         "empty": 0xC000,
         "not-dicom": 0xC001,
         "truncated": 0xC002,
@@ -68,6 +69,7 @@ _REFUSED: Final[Mapping[str, int]] = MappingProxyType(
         "too-deep": 0xC007,
         "too-large-inflated": 0xC008,
         "keep-first": 0xC011,
+        "no-result": 0xC012,
     }
 )
 CANNOT_UNDERSTAND: Final = 0xC000

@@ -10,6 +10,7 @@ from pacs.audit.record import AuditRow, record, trail
 from pacs.audit.strangers import Strangers
 from pacs.auth.actor import Actor
 from pacs.auth.door import Door
+from pacs.auth.grants import Grants
 from pacs.auth.policy import Action, allows, require
 from pacs.config import Config
 from pacs.db import migrate
@@ -110,6 +111,12 @@ class Archive:
         require(actor, Action.INSPECT)
         return trail(self._db, **which)
 
+    def answer(self, actor: Actor, run: str, body: bytes) -> None:
+        """What a model found in the study of a run, told with the token of that run.
+
+        Raises Forbidden, Invalid, NotFound, Conflict, Unavailable."""
+        services.lookup("model answer", services.PASSED_ON)(self, actor, run, body)
+
     def turned_away(self, channel: str, name: str, origin: str, reason: str) -> None:
         """Write down that a caller was not let in. Raises Unavailable."""
         self._strangers.note(channel, name, origin, reason)
@@ -150,7 +157,7 @@ def open_archive(config: Config) -> Archive:
             ingest=ingest,
             search=Search(db),
             retrieve=Retrieve(db, hot, spool.folder, looks),
-            door=Door(config),
+            door=Door(config, grants=Grants(db)),
             checker=Checker(db, hot, quarantined, ingest),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),

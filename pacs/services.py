@@ -24,7 +24,9 @@ SERVICES: Final[Mapping[str, str]] = MappingProxyType(
 
 # Each is called with the archive as `crew` and answers the subscribers and chores that it adds to the
 # crew. It only builds them: it reads no index and asks no other machine.
-CREW: Final[Mapping[str, str]] = MappingProxyType({})
+CREW: Final[Mapping[str, str]] = MappingProxyType({"ai_routing": "ai_routing.service:contribute"})
+# What an archive passes on to whom it may concern: an answer of a model, with whoever brings it.
+PASSED_ON: Final[Mapping[str, str]] = MappingProxyType({"model answer": "ai_routing.service:receive"})
 
 
 def contributions(archive: Any, table: Mapping[str, str] | None = None) -> tuple[Any, ...]:

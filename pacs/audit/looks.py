@@ -6,7 +6,7 @@ by the same actor from the same address is written again only after five minutes
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Final
 
 import sqlalchemy as sa
@@ -40,16 +40,18 @@ class Looks:
         asked: Hashable,
         detail: str,
         often: bool,
+        studies: Collection[str] = (),
     ) -> None:
         """Record the look, or the refusal, and raise Forbidden if it is one.
 
-        `whose` tells the (patient ID, Study Instance UID) pairs that will be seen."""
-        allowed = allows(actor, action)
+        `whose` tells the (patient ID, Study Instance UID) pairs that will be seen; `studies` are
+        those that the look is confined to, if it is to any."""
+        allowed = allows(actor, action, studies)
         if allowed and often and self._recently((actor, action, asked)):
             return
         with self._db.write() as tx:
             pairs = tuple(whose(tx)) if allowed else ()
-            for patient_id, study_uid in pairs or (("", ""),):
+            for patient_id, study_uid in pairs or (("", _named(studies)),):
                 record(
                     tx,
                     actor,
@@ -59,7 +61,7 @@ class Looks:
                     study_uid=study_uid,
                     detail=detail,
                 )
-        require(actor, action)
+        require(actor, action, studies)
         if often:
             self._remember((actor, action, asked))
 
@@ -74,3 +76,8 @@ class Looks:
             self._seen.move_to_end(look)
             while len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
+
+
+def _named(studies: Collection[str]) -> str:
+    """The study that was asked for in vain, so that its trail tells of it."""
+    return next(iter(studies))[:64] if len(studies) == 1 else ""

@@ -49,7 +49,7 @@ def record(
         {
             "at_ns": clock.now_ns(),
             "actor": actor.name,
-            "roles": ",".join(sorted(actor.roles)),
+            "roles": ",".join(sorted(actor.roles)) if actor.scope is None else "run",
             "origin": actor.origin,
             "channel": actor.channel,
             "action": action,

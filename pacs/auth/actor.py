@@ -11,14 +11,24 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """The one study that somebody may see and add results to, and the run of a model that it is for."""
+
+    study: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """`name` is a token's name or an AE title; `origin` the address the request came from;
-    `channel` the wire it came by (`dimse`, `dicomweb`, `cli`, `system`)."""
+    `channel` the wire it came by (`dimse`, `dicomweb`, `cli`, `system`). Whoever has a `scope` has
+    no roles: the scope says it all."""
 
     name: str
     roles: frozenset[Role]
     origin: str
     channel: str
+    scope: Scope | None = None
 
 
 def system(task: str) -> Actor:

@@ -7,6 +7,8 @@ from typing import Final
 
 from pacs.auth import tokens
 from pacs.auth.actor import Actor, Role
+from pacs.auth.grants import Grants
+from pacs.auth.grants import is_one as is_granted
 from pacs.auth.stations import Stations
 from pacs.config import Config
 
@@ -18,8 +20,11 @@ class Door:
     """Knows callers by the configuration. While no token is configured everybody is let in with
     all roles; the exposure check keeps such an archive on loopback."""
 
-    def __init__(self, config: Config, stations: Stations | None = None) -> None:
+    def __init__(
+        self, config: Config, stations: Stations | None = None, grants: Grants | None = None
+    ) -> None:
         self._auth = config.auth
+        self._grants = grants
         self._stations = stations or Stations(config.dimse.peers)
 
     @property
@@ -28,12 +33,20 @@ class Door:
 
     def caller(self, authorization: str | None, origin: str) -> Actor | None:
         """The actor of an HTTP Authorization header (Bearer token, or Basic with the token as its
-        password); None when that is nobody known."""
+        password); None when that is nobody known.
+
+        A token that the archive gave away itself limits who shows it even while the door is open."""
+        token = _presented(authorization or "")
+        if is_granted(token):
+            return self._grants.actor(token, origin) if self._grants else None
         if self.open:
             return Actor(OPEN_NAME, frozenset(Role), origin, "dicomweb")
-        token = _presented(authorization or "")
         entry = tokens.find(token, self._auth.tokens) if token else None
         return Actor(entry.name, _roles(entry.roles), origin, "dicomweb") if entry else None
+
+    def asks_the_index(self, authorization: str | None) -> bool:
+        """Whether to know this caller takes longer than a moment."""
+        return is_granted(_presented(authorization or ""))
 
     def station(self, calling_aet: str, address: str) -> Actor | None:
         """The actor of a calling AE title and its address; None when that is nobody known."""

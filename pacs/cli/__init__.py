@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pacs import __version__
-from pacs.cli import audit, bring, check, codecs, role, serve, settings, token
+from pacs.cli import ai, audit, bring, check, codecs, role, serve, settings, token
 from pacs.cli.common import complain, exit_code
 from pacs.errors import PacsError
 
@@ -61,6 +61,7 @@ app.command("check")(check.check)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
 app.command("role", hidden=True)(role.role)
+app.add_typer(ai.app, name="ai")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
 

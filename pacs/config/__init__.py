@@ -4,6 +4,9 @@ environment or the command line; `pacs.cli` does and hands over what it read."""
 from pacs.config.effective import check_exposure, from_json, from_tree, load, masked, to_json, to_tree
 from pacs.config.sections import (
     ROLES,
+    AiConfig,
+    AiModel,
+    AiRule,
     AuthConfig,
     Config,
     DimseConfig,
@@ -20,6 +23,9 @@ from pacs.config.table import FILE_VARIABLE, Setting, settings
 __all__ = [
     "FILE_VARIABLE",
     "ROLES",
+    "AiConfig",
+    "AiModel",
+    "AiRule",
     "AuthConfig",
     "Config",
     "DimseConfig",

@@ -34,6 +34,7 @@ def load(toml_text: str, environ: Mapping[str, str], overrides: Mapping[str, str
         _put(tree, by_name[name], text, name)
     config = read(Config, tree)
     _check_tokens(config)
+    _check_models(config)
     return dataclasses.replace(config, data=_home(config.data, environ.get("HOME", "")))
 
 
@@ -68,6 +69,8 @@ def masked(config: Config) -> dict[str, Any]:
     tree["index"]["url"] = mask_url(tree["index"]["url"])
     for token in tree["auth"]["tokens"]:
         token["hash"] = MASK
+    for model in tree["ai"]["models"]:
+        model["secret"] = MASK if model["secret"] else ""
     return tree
 
 
@@ -126,6 +129,21 @@ def _check_tokens(config: Config) -> None:
             if value in seen:
                 raise Invalid(f"two tokens share a name or a hash: {token.name}", hint="each needs its own")
             seen.add(value)
+
+
+def _check_models(config: Config) -> None:
+    names = [model.name for model in config.ai.models]
+    for model in config.ai.models:
+        if names.count(model.name) > 1:
+            raise Invalid(f"two models are called {model.name}", hint="each needs its own name")
+        needed = "url" if model.kind == "http" else "path"
+        if not getattr(model, needed):
+            raise Invalid(f"the model {model.name} of kind {model.kind} needs its {needed}")
+    for rule in config.ai.rules:
+        if rule.model not in names:
+            raise Invalid(
+                f"the rule {rule.name} names an unknown model {rule.model}", hint=nearest(rule.model, names)
+            )
 
 
 def _plain(value: Any) -> Any:

@@ -166,6 +166,13 @@ def _index_url(value: str, name: str, marks: Marks) -> str:
     return value
 
 
+def _http_url(value: str, name: str, marks: Marks) -> str:
+    # Without user and password, which would be shown wherever the address is.
+    if value and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#@]*)?", value):
+        raise _wrong(name, "an address such as http://host:port/path", value, marks)
+    return value.rstrip("/")
+
+
 def _token_hash(value: str, name: str, marks: Marks) -> str:
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
         raise _wrong(name, "sha256: and 64 hex digits, as `pacs token create` prints it", value, marks)
@@ -187,6 +194,7 @@ _FORMS: Final[Mapping[str, Callable[[str, str, Marks], str]]] = MappingProxyType
         "host": _host,
         "network": _network,
         "index-url": _index_url,
+        "http-url": _http_url,
         "token-hash": _token_hash,
         "name": _name,
     }

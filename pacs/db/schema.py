@@ -366,6 +366,7 @@ model_runs = Table(
     _text("run"),
     _count("at_ns"),
     _count("current"),
+    _count("ordinal"),
     UniqueConstraint("study_uid", "model", "run"),
 )
 
@@ -391,4 +392,44 @@ score_cards = Table(
     _count("accepted"),
     _count("modified"),
     _count("rejected"),
+)
+
+# Tokens the archive gave away, by their digest: whose, for what, and until when.
+grants = Table(
+    "grants",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    _text("name"),
+    _text("study_uid"),
+    _text("run"),
+    _count("until_ns"),
+    Index(None, "run"),
+    Index(None, "until_ns"),
+)
+
+# What models were asked (ai_routing.runs): one row for each model and settling of a study. `seq` is
+# the event that the run's present piece of work is known by, `until_ns` how long an answer that was
+# promised is waited for, `answer` what was answered, until it is kept as an object.
+ai_runs = Table(
+    "ai_runs",
+    metadata,
+    _id(),
+    Column("run", Text, nullable=False, unique=True),
+    _text("study_uid"),
+    _text("model"),
+    _count("ordinal"),
+    _count("generation"),
+    _text("rule"),
+    _text("state"),
+    _text("reason"),
+    _count("asked"),
+    _count("seq"),
+    _count("created_ns"),
+    _count("until_ns"),
+    _count("answered_ns"),
+    _text("answer_digest"),
+    Column("answer", LargeBinary),
+    _text("report_uid"),
+    UniqueConstraint("study_uid", "model", "ordinal"),
+    Index(None, "state", "until_ns"),
 )

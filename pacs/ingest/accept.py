@@ -1,17 +1,18 @@
 """spool -> examine -> durable put -> one transaction -> receipt (success only after the last)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 
 from pacs.audit.record import record
 from pacs.auth.actor import Actor
-from pacs.auth.policy import Action, allows, require
+from pacs.auth.policy import Action, allows, own, require
 from pacs.db.connection import Database, Transaction
-from pacs.dicom import header
+from pacs.dicom import header, uids
 from pacs.dicom.header import FileMeta
 from pacs.dicom.level import Level
 from pacs.errors import Unavailable
-from pacs.index import catalog
+from pacs.index import catalog, patient
 from pacs.index.entry import Entry
 from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
 from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
@@ -57,17 +58,19 @@ class Ingest:
         """An empty file for the object to stream into; use it in a `with` block.
 
         Raises Forbidden (audited) and Unavailable."""
-        if not allows(actor, Action.STORE):
-            with self._db.write() as tx:
-                record(tx, actor, Action.STORE, outcome="forbidden")
-            require(actor, Action.STORE)
+        self._admit(actor, own(actor))
         return self._spool.create()
 
     def accept(self, actor: Actor, spooled: Spooled, expected: Expected = Expected()) -> Receipt:  # noqa: B008 - frozen
         """Keep the object and answer what became of it. Nothing is acknowledged before its bytes
         and its index row are durable.
 
-        Raises Unavailable when disk or index cannot take it now; nothing of it remains then."""
+        Of an actor that is limited to a study only results are taken, of that study and its patient,
+        and none takes the place of what is there.
+
+        Raises Unavailable when disk or index cannot take it now, and Forbidden; nothing of it remains
+        then."""
+        expected = self._confined(actor, expected)
         spooled.seal()
         try:
             meta, proper = file_meta(spooled)
@@ -75,6 +78,8 @@ class Ingest:
                 with self._completed(spooled, meta, expected) as whole:
                     return self.accept(actor, whole, expected)
             entry = examine(spooled, meta, expected)
+            if actor.scope is not None:
+                self._check_result(entry)
         except Broken as broken:
             return self._refuse(actor, spooled, broken)
         return self._keep(actor, spooled, entry)
@@ -113,6 +118,29 @@ class Ingest:
         with self._db.write() as tx:
             quarantined.note(tx, _kept(actor, stored, broken, key))
 
+    def _admit(self, actor: Actor, studies: tuple[str, ...]) -> None:
+        if not allows(actor, Action.STORE, studies):
+            with self._db.write() as tx:
+                record(tx, actor, Action.STORE, outcome="forbidden", study_uid="".join(studies)[:64])
+            require(actor, Action.STORE, studies)
+
+    def _confined(self, actor: Actor, expected: Expected) -> Expected:
+        if actor.scope is None:
+            return expected
+        self._admit(actor, (expected.study,) if expected.study else own(actor))
+        return replace(expected, study=actor.scope.study)
+
+    def _check_result(self, entry: Entry) -> None:
+        """Raises Broken."""
+        rule = "" if uids.is_result(entry.sop_class) else "no-result"
+        with self._db.read() as tx:
+            whose = patient.identity_of(tx, entry.key.study)
+        found = entry.levels[Level.PATIENT]
+        if not rule and whose != (found["patient_id"], found["issuer_of_patient_id"]):
+            rule = "expected-patient"
+        if rule:
+            raise Broken(rule, RULES[rule], sop_class=entry.sop_class, sop_instance=entry.key.instance)
+
     def _completed(self, spooled: Spooled, meta: FileMeta, expected: Expected) -> Spooled:
         """A Part 10 file of a data set that came without its File Meta Information."""
         whole = self._spool.create()
@@ -138,10 +166,9 @@ class Ingest:
 
     def _settle(self, actor: Actor, entry: Entry, key: str, spooled: Spooled) -> Receipt:
         location = Location(layout.HOT, key, 0, entry.size)
+        keep_first = self._keep_first or actor.scope is not None
         try:
-            fate = self._transact(
-                lambda tx: self._settled(tx, actor, entry, location, keep_first=self._keep_first)
-            )
+            fate = self._transact(lambda tx: self._settled(tx, actor, entry, location, keep_first=keep_first))
         except BaseException:
             self._withdraw(key, spooled)
             raise
@@ -212,6 +239,8 @@ class Ingest:
         if fate in {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}:
             kind = events.Kind.STORED if fate is _Fate.STORED else events.Kind.SUPERSEDED
             payload: dict[str, str | int] = {"digest": entry.digest, "sop_class": entry.sop_class}
+            if actor.scope is not None:
+                payload["run"] = actor.scope.run
             events.append(
                 tx, events.Event(kind, entry.key.study, entry.key.series, entry.key.instance, payload)
             )

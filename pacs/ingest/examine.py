@@ -34,6 +34,8 @@ RULES: dict[str, str] = {
     "expected-study": "the study is not the one the request names",
     "expected-sop-class": "the SOP class is not the one the command names",
     "expected-sop-instance": "the SOP instance is not the one the command names",
+    "expected-patient": "the patient is not the one whose study it is to belong to",
+    "no-result": "the SOP class is none in which results of reading a study are stored",
     "keep-first": "other bytes are already kept under this SOP Instance UID",
 }
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pacs import clock
 from pacs.db import schema
 from pacs.db.connection import Database
+from pacs.dicom import uids
 from pacs.outbox import events, log
 from pacs.outbox.events import Event, Kind
 from pacs.outbox.log import Told
@@ -23,10 +24,6 @@ from pacs.outbox.subscriber import Follower
 NAME: Final = "settle"
 _KINDS: Final = frozenset({Kind.STORED, Kind.SUPERSEDED})
 _AT_ONCE: Final = 200
-# Objects about the pictures of a study, PS3.4 B.5: reports and key object selections, presentation
-# states, registrations and segmentations. They are not more to be read: a study that has settled
-# stays so when they come, or the answer of a model would be a question to it again.
-_REMARKS: Final = tuple(f"1.2.840.10008.5.1.4.1.1.{family}." for family in ("88", "11", "66"))
 _s = schema.settling.c
 
 
@@ -91,7 +88,9 @@ def note(tx: sa.Connection, arrivals: Sequence[Told]) -> None:
 
 
 def _is_remark(told: Told) -> bool:
-    return str(told.payload.get("sop_class", "")).startswith(_REMARKS)
+    """A study that has settled stays so when results of reading it come, or the answer of a model
+    would be a question to it again."""
+    return "run" in told.payload or uids.is_remark(str(told.payload.get("sop_class", "")))
 
 
 def _due(until_ns: int) -> sa.Select[tuple[str, int]]:

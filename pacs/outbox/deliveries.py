@@ -44,6 +44,16 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """How it stands with an event set aside: `parked_ns` is 0 while it is to be tried."""
+
+    attempts: int
+    due_ns: int
+    parked_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     told: Told
     reason: str
@@ -129,6 +139,27 @@ def parked(
         Parked(row.id, row.subscriber, row.attempts, row.parked_ns, row.reason, told(row))
         for row in tx.execute(query)
     )
+
+
+def aside(tx: sa.Connection, subscriber: str, seqs: Iterable[int]) -> dict[int, Aside]:
+    """Those of the events that are set aside for the subscriber."""
+    rows = tx.execute(
+        sa.select(_d.seq, _d.attempts, _d.due_ns, _d.parked_ns, _d.reason).where(
+            _d.subscriber == subscriber, _d.seq.in_(tuple(seqs))
+        )
+    )
+    return {row[0]: Aside(*row[1:]) for row in rows}
+
+
+def count_parked(tx: sa.Connection, subscriber: str) -> int:
+    mine = (_d.subscriber == subscriber) & (_d.parked_ns > 0)
+    return int(tx.execute(sa.select(sa.func.count()).where(mine)).scalar_one())
+
+
+def drop(tx: sa.Connection, subscriber: str, seq: int) -> bool:
+    """Forget one event, parked or not; whoever has it in hand will find that it is not theirs."""
+    mine = (_d.subscriber == subscriber) & (_d.seq == seq)
+    return tx.execute(sa.delete(schema.deliveries).where(mine)).rowcount == 1
 
 
 def unpark(tx: sa.Connection, *, subscriber: str = "", id: int = 0) -> int:  # noqa: A002 - the row's own name

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     SUPERSEDED = "superseded"
     REFUSED = "refused"
     SETTLED = "settled"  # nothing more came for a study for a while; payload: its generation
+    MODEL_RUN = "model-run"  # something is to be done for a run of a model; payload: which, of which model
 
 
 @dataclass(frozen=True, slots=True)

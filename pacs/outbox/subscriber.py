@@ -42,7 +42,8 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """`work` must end within `lease_s`; after that another worker begins it anew."""
+    """`work` must end within `lease_s`; after that another worker begins it anew. One without `kinds`
+    reads no log: another subscriber sets its events aside (`deliveries.add`)."""
 
     name: str
     kinds: frozenset[Kind]
@@ -62,7 +63,7 @@ def enrol(db: Database, subscribers: Sequence[Subscriber]) -> None:
     with db.write() as tx:
         if log.mend(tx):
             _log.warning("outbox begun again: the database was restored into another server")
-        for subscriber in sorted(subscribers, key=lambda s: s.name):
+        for subscriber in sorted((s for s in subscribers if s.kinds), key=lambda s: s.name):
             log.enrol(tx, subscriber.name, from_start=subscriber.from_start)
 
 
@@ -81,6 +82,8 @@ def serve(db: Database, subscriber: Subscriber) -> bool:
 
 def advance(db: Database, subscriber: Subscriber) -> bool:
     """Move the cursor over the next batch; False when there is none or another process is at it."""
+    if not subscriber.kinds:
+        return False
     with db.read() as tx:  # looking is cheap; a write transaction is not
         at = log.position(tx, subscriber.name)
         if at is None or not _is_worth_moving(subscriber, log.read(tx, at, subscriber.batch)):

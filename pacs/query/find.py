@@ -1,6 +1,7 @@
 """ONE QUERY: C-FIND, QIDO and the pages search here."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
 
@@ -52,7 +53,7 @@ class Search:
 
     def page(self, actor: Actor, query: Query) -> Page:
         """At most `query.limit` matches from `query.offset` on, and whether there are more."""
-        self._admit(actor, query)
+        query = self._admit(actor, query)
         limit = PAGE_LIMIT if query.limit is None else query.limit
         found = list(self._matches(query, limit + 1))
         return Page(tuple(found[:limit]), len(found) > limit, query.warnings)
@@ -61,16 +62,21 @@ class Search:
         """Matches as they are read, in chunks; it ends when the consumer stops asking.
 
         Raises Invalid on the way when a search on stored JSON turns out too wide."""
-        self._admit(actor, query)
+        query = self._admit(actor, query)
         return self._matches(query, query.limit)
 
-    def _admit(self, actor: Actor, query: Query) -> None:
+    def _admit(self, actor: Actor, query: Query) -> Query:
+        """The query as it may be answered: who is limited to one study finds nothing outside it."""
         try:
-            policy.require(actor, Action.SEARCH)
+            policy.require(actor, Action.SEARCH, _named_studies(query) or policy.own(actor))
         except Forbidden:
             self._record(actor, query, "forbidden")
             raise
+        if actor.scope is not None:
+            only = Exact((_STUDY,), policy.own(actor))
+            query = replace(query, conditions=(*query.conditions, only))
         self._record(actor, query, "ok")
+        return query
 
     def _record(self, actor: Actor, query: Query, outcome: str) -> None:
         detail = " ".join([query.level.name, *dict.fromkeys(map(_name, query.conditions))])
@@ -164,6 +170,11 @@ def _whose(query: Query) -> list[tuple[str, str]]:
     if len(studies) <= 1 and len(patients) <= 1:
         return [(studies[0] if studies else "", patients[0] if patients else "")]
     return [(study, "") for study in studies] + [("", patient) for patient in patients]
+
+
+def _named_studies(query: Query) -> set[str]:
+    named = (c.values for c in query.conditions if isinstance(c, Exact) and c.path == (_STUDY,))
+    return {uid for values in named for uid in values}
 
 
 def _asked_for(query: Query, tag: int) -> tuple[str, ...]:

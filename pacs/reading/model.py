@@ -50,11 +50,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One answer of a model; `id` is the caller's, and the same run is taken once. Raises Invalid."""
+    """One answer of a model; `id` is the caller's, and the same run is taken once. A run of a lower
+    `ordinal` than another of the model on the same study came too late. Raises Invalid."""
 
     id: str
     model: str
     version: str
+    ordinal: int = 0
 
     def __post_init__(self) -> None:
         for what, value in (("run", self.id), ("model", self.model), ("model version", self.version)):

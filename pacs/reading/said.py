@@ -63,8 +63,16 @@ def find(tx: sa.Connection, finding_id: int) -> Known | None:
 def add(tx: sa.Connection, study_uid: str, run: Run, findings: Sequence[Finding], now_ns: int) -> bool:
     """Take the place of what the same model said before; False when this run is known already."""
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    others = (_r.study_uid == study_uid) & (_r.model == run.model)
+    latest = tx.execute(sa.select(sa.func.max(_r.ordinal)).where(others)).scalar_one()
     insert = dialect.insert(schema.model_runs).values(
-        study_uid=study_uid, model=run.model, model_version=run.version, run=run.id, at_ns=now_ns, current=1
+        study_uid=study_uid,
+        model=run.model,
+        model_version=run.version,
+        run=run.id,
+        at_ns=now_ns,
+        current=int(latest is None or run.ordinal >= latest),
+        ordinal=run.ordinal,
     )
     once = insert.on_conflict_do_nothing(index_elements=["study_uid", "model", "run"])
     run_fk = tx.execute(once.returning(_r.id)).scalar_one_or_none()
@@ -72,7 +80,7 @@ def add(tx: sa.Connection, study_uid: str, run: Run, findings: Sequence[Finding]
         return False
     tx.execute(
         sa.update(schema.model_runs)
-        .where(_r.study_uid == study_uid, _r.model == run.model, _r.id != run_fk)
+        .where(others, _r.id != run_fk, _r.ordinal <= run.ordinal)
         .values(current=0)
     )
     rows = [

@@ -154,6 +154,7 @@ class Retrieve:
             asked=(wanted, detail),
             detail=detail,
             often=often,
+            studies=wanted.studies,
         )
         return conditions
 

@@ -10,9 +10,9 @@ from itertools import chain
 from typing import Any, Final, Self
 
 from pacs import clock, log
+from pacs.breaker import Breaker
 from pacs.errors import Conflict, NotFound, PacsError, Unavailable
 from pacs.store.blobs import Stat, checked
-from pacs.store.breaker import Breaker
 from pacs.store.disk import CHUNK
 
 _log = log.get(__name__)

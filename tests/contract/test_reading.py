@@ -187,6 +187,17 @@ def test_a_later_run_takes_the_place_of_the_earlier_and_a_repeat_changes_nothing
     assert worklist(archive).changes(ANN, version).items == ()
 
 
+def test_an_answer_that_comes_after_a_later_runs_answer_no_longer_counts(archive: Archive) -> None:
+    listed(archive._db, "1.1", "1.2")
+    late, soon = Run("late", "m", "1.0", ordinal=1), Run("soon", "m", "1.0", ordinal=2)
+    for run, findings in ((soon, []), (late, [BLEED])):
+        Reprioritise(archive._db).by_findings(AI, "1.2", run, findings)
+    assert worklist(archive).findings(ANN, "1.2") == ()
+    assert order(archive) == ["1.1", "1.2"]
+    Reprioritise(archive._db).by_findings(AI, "1.2", Run("last", "m", "1.0", ordinal=3), [BLEED])
+    assert order(archive) == ["1.2", "1.1"]
+
+
 def test_models_change_order_never_presence(archive: Archive) -> None:
     (item,) = ct_series(1)
     put(archive, item.part10())

@@ -108,7 +108,7 @@ def test_environment(variable: str, text: str, section: str, key: str, value: ob
     [
         ("[web]\nprot = 1", "unknown setting web.prot", "did you mean port?"),
         ("[dimze]", "unknown setting dimze", "did you mean dimse?"),
-        ("zzz = 1", "unknown setting zzz", "known are auth, data"),
+        ("zzz = 1", "unknown setting zzz", "known are ai, auth, data"),
         ("[dimse.peers.A]\nhost='a'\nhots='b'", "unknown setting dimse.peers.A.hots", "did you mean host?"),
         ("[dimse.peers.A]\nport=1", "dimse.peers.A.host is missing", "Address or name"),
         ("[dimse.peers]\nA=1", "dimse.peers.A must be a table", ""),
@@ -230,7 +230,12 @@ def test_every_setting_is_explained_and_has_its_variable() -> None:
         assert len(setting.help) > 10, setting.name
         expected = "PACS_" + setting.name.replace(".", "_").upper()
         assert setting.variable in {expected, ""}
-    assert {s.name for s in settings() if not s.variable} == {"dimse.peers", "auth.tokens"}
+    assert {s.name for s in settings() if not s.variable} == {
+        "dimse.peers",
+        "auth.tokens",
+        "ai.models",
+        "ai.rules",
+    }
     assert {s.name for s in settings() if s.secret} == {"index.url"}
 
 

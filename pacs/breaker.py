@@ -1,7 +1,7 @@
 """After a failure to reach another machine, ask nobody else to wait for it for a while.
 
-Without it every reader of a cold study would hold a thread until its own time-out, and readers of
-hot ones would wait for a free thread.
+Without it everybody who needs that machine would hold a thread until their own time-out, and those
+who do not need it would wait for a free thread.
 """
 
 import threading
