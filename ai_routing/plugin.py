@@ -3,16 +3,21 @@ that can be ended without harm."""
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import orjson
+
+from ai_routing import wire
 from ai_routing.host.process import Plugin, Process, Show, Shown
 from ai_routing.model import Answer, Job
 from ai_routing.pictures import fitted, prepare
 from pacs import log
 from pacs.auth.actor import Actor, system
+from pacs.breaker import Breaker
+from pacs.config import AiModel
 from pacs.errors import NotAcceptable, Unavailable
 from pacs.retrieve.deliver import Image
 from pacs.retrieve.selection import Wanted
@@ -20,10 +25,31 @@ from pacs.retrieve.selection import Wanted
 _log = log.get(__name__)
 
 _MEGABYTE: Final = 1 << 20
+_LOAD_S: Final = (30.0, 100.0)
+"""Loading may take as long as reading, and at least and at most so long: a run's lease is longer than
+both together."""
+_PATIENCE_S: Final = 5.0
 
 
 class Retrieve(Protocol):
     def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]: ...
+
+
+class Archive(Protocol):
+    @property
+    def retrieve(self) -> Retrieve: ...
+
+
+def build(config: AiModel, archive: Archive) -> "PluginModel":
+    shortest, longest = _LOAD_S
+    plugin = Plugin(
+        kind=config.kind,
+        path=config.path,
+        memory_bytes=config.memory_megabytes * _MEGABYTE,
+        load_seconds=min(max(config.timeout_seconds, shortest), longest),
+        seconds=config.timeout_seconds,
+    )
+    return PluginModel(config.name, plugin, archive.retrieve, workers=config.workers)
 
 
 @dataclass(slots=True)
@@ -39,7 +65,8 @@ class PluginModel:
     when there is work, and again when the plugin's file has changed."""
 
     def __init__(self, name: str, plugin: Plugin, retrieve: Retrieve, *, workers: int = 1) -> None:
-        self._actor = system(f"model {name}")
+        self._actor = system(f"ai {name}")
+        self._loading = Breaker(f"the plugin of the model {name}")
         self._plugin = plugin
         self._retrieve = retrieve
         self._free = threading.BoundedSemaphore(workers)
@@ -48,9 +75,11 @@ class PluginModel:
 
     def read(self, job: Job) -> Answer:
         """Raises Unavailable when the plugin cannot be loaded, takes too long, or dies; NotAcceptable
-        when it fails on this study."""
+        when it fails on this study; Invalid when its answer is out of form."""
         with self._process() as process:
-            return process.ask(job.study_uid, self._shown(job))
+            said = process.ask(job.study_uid, self._shown(job))
+        about = wire.About(job.run, job.study_uid, job.patient_id, job.model, job.version)
+        return wire.answer(_in_form(said, about), about)
 
     def close(self) -> None:
         """End the processes that wait for work."""
@@ -61,7 +90,7 @@ class PluginModel:
 
     @contextlib.contextmanager
     def _process(self) -> Iterator[Process]:
-        if not self._free.acquire(timeout=self._plugin.seconds):
+        if not self._free.acquire(timeout=_PATIENCE_S):
             raise Unavailable("the plugin is busy with other studies")
         try:
             one = self._started()
@@ -82,7 +111,8 @@ class PluginModel:
             return one
         if one is not None:
             one.process.close()
-        return _Idle(Process(self._plugin), file)
+        with self._loading.guard():
+            return _Idle(Process(self._plugin), file)
 
     def _shown(self, job: Job) -> Show:
         listed = frozenset(instance.uid for series in job.series for instance in series.instances)
@@ -95,6 +125,19 @@ class PluginModel:
                     yield from _pictures(image, rows, columns)
 
         return show
+
+
+def _in_form(said: Mapping[str, Any], about: wire.About) -> bytes:
+    """As a model over HTTP would have to say it: one form, one check."""
+    return orjson.dumps(
+        {
+            "run": about.run,
+            "model": {"name": about.model, "version": said.get("version")},
+            "study": about.study_uid,
+            "patient_id": about.patient_id,
+            "findings": said.get("findings"),
+        }
+    )
 
 
 def _pictures(image: Image, rows: int, columns: int) -> Iterator[Shown]:

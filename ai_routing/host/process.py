@@ -14,9 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from ai_routing.host import answers
 from ai_routing.host.wire import Broken, Late, Message, Wire
-from ai_routing.model import Answer
 from pacs.errors import NotAcceptable, Unavailable
 
 _HIDDEN: Final = ("PACS_", "AWS_")  # settings and secrets of the archive are none of a plugin's business
@@ -37,6 +35,7 @@ class Plugin:
     kind: str
     path: str
     memory_bytes: int
+    load_seconds: float
     seconds: float
 
 
@@ -61,24 +60,26 @@ class Process:
             )
         self.alive = True
         with self._ending():
-            self._wire.until = time.monotonic() + plugin.seconds
+            self._late_after(plugin.load_seconds)
             message, _ = self._wire.receive()
             if message.get("say") != "ready":
                 raise _refusal(message, loading=True)
 
-    def ask(self, study: str, show: Show) -> Answer:
-        """Raises NotAcceptable when the plugin cannot read this study, Unavailable when it took too
+    def ask(self, study: str, show: Show) -> Message:
+        """Version and findings, as they were said.
+
+        Raises NotAcceptable when the plugin cannot read this study, Unavailable when it took too
         long, too much memory, or died; and what `show` raises."""
         with self._ending():
-            self._wire.until = time.monotonic() + self._plugin.seconds
+            self._late_after(self._plugin.seconds)
             self._wire.send({"do": "read", "study": study, "seconds": self._plugin.seconds})
             said = self._converse(show)
         if said.get("say") == "failed":
             raise _refusal(said, loading=False)
-        try:
-            return answers.parse(said.get("answer"))
-        except ValueError as error:
-            raise NotAcceptable(f"the plugin's answer is none: {error}") from error
+        answer = said.get("answer")
+        if not isinstance(answer, dict):
+            raise NotAcceptable("the plugin's answer is none")
+        return answer
 
     @property
     def pid(self) -> int:
@@ -101,6 +102,10 @@ class Process:
             self._process.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_BURIED_S)
+
+    def _late_after(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._wire.until = time.monotonic() + seconds
 
     def _converse(self, show: Show) -> Message:
         """Show what is asked for until the plugin has made up its mind."""
@@ -135,7 +140,7 @@ class Process:
         except Late as error:
             self.close()
             raise Unavailable(
-                f"the plugin did not answer within {self._plugin.seconds:g} seconds and was ended",
+                f"the plugin did not answer within {self._seconds:g} seconds and was ended",
                 hint="raise timeout_seconds of the model, or look into what it does",
             ) from error
         except Broken as error:
@@ -181,7 +186,7 @@ def _short(value: Any) -> str:
 
 
 def _command(plugin: Plugin, descriptor: int) -> list[str]:
-    words = (plugin.kind, plugin.path, descriptor, plugin.memory_bytes, plugin.seconds)
+    words = (plugin.kind, plugin.path, descriptor, plugin.memory_bytes, plugin.load_seconds)
     return [sys.executable, "-P", "-m", "ai_routing.host", *map(str, words)]
 
 

@@ -168,7 +168,14 @@ class AiModel:
     url: str = _setting(
         "", "Where jobs are sent (kind http), e.g. http://127.0.0.1:9000/jobs.", form="http-url"
     )
-    path: str = _setting("", "The plugin's file (kinds python and onnx).")
+    path: str = _setting(
+        "",
+        "The plugin: an .onnx file (kind onnx); a .py file, or module:function of an installed one "
+        "(kind python).",
+    )
+    memory_megabytes: int = _setting(
+        2048, "Memory that a plugin's process may use; beyond it is ended.", low=64, high=1_048_576
+    )
     secret: str = _setting(
         "", "Sent with every job as `Authorization: Bearer`, so that the model knows us.", secret=True
     )

@@ -60,6 +60,8 @@ PLANTS = (
     Plant("tiering/__init__.py", "import pacs.store.reader", "tiering serves no bytes"),
     Plant("pacs/retrieve/__init__.py", "import tiering", "rooms"),
     Plant("pacs/store/__init__.py", "import boto3", "boto3"),
+    Plant("ai_routing/plugin.py", "import onnxruntime", "onnxruntime"),
+    Plant("ai_routing/model.py", "from pacs import errors", "process of a plugin"),
     Plant("ai_routing/__init__.py", "from pacs.reading.worklist import Worklist", "only by reprioritising"),
     Plant("ai_routing/__init__.py", "from pacs.reading import rows", "only by reprioritising"),
     Plant("ai_routing/__init__.py", "import dicomweb", "rooms"),

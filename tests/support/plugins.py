@@ -32,7 +32,7 @@ def write(folder: Path, body: str, name: str = "model.py") -> Path:
 
 
 def plugin(path: Path | str, kind: str = "python", *, seconds: float = 60.0, memory: int = MEMORY) -> Plugin:
-    return Plugin(kind, str(path), memory, seconds)
+    return Plugin(kind, str(path), memory, seconds, seconds)
 
 
 def about(number: int = 1, **more: Any) -> dict[str, Any]:

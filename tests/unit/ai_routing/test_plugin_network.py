@@ -11,7 +11,6 @@ import pytest
 from onnx import TensorProto, helper
 
 from ai_routing.host.process import Process
-from ai_routing.model import Code, Reference, Severity
 from examples.demo_model import onnx_file
 from examples.demo_model.drawing import FINDINGS, draw
 from examples.demo_model.network import SIZE, features, train
@@ -43,7 +42,7 @@ def test_the_file_says_what_was_trained(tmp_path: Path) -> None:
     try:
         for picture, row in zip(examples.pictures[:8], told, strict=True):
             answer = process.ask("1.2", showing(picture))
-            assert [f.confidence for f in answer.findings] == pytest.approx(row.tolist(), abs=1e-4)
+            assert [one["confidence"] for one in answer["findings"]] == pytest.approx(row.tolist(), abs=1e-4)
     finally:
         process.close()
 
@@ -56,16 +55,16 @@ def test_the_most_suspicious_picture_is_the_evidence(demo: Path) -> None:
         nothing = process.ask("1.2", showing())
     finally:
         process.close()
-    assert answer.version == onnx_file.VERSION
-    told = {finding.name: finding for finding in answer.findings}
+    assert answer["version"] == onnx_file.VERSION
+    told = {finding["name"]: finding for finding in answer["findings"]}
     assert set(told) == set(FINDINGS)
     worse = told["pneumothorax"]
-    assert worse.severity is Severity.CRITICAL
-    assert worse.confidence > 0.9
-    assert worse.code == Code("36118008", "SCT", "Pneumothorax")
-    assert worse.references == (Reference("1.2.1", "1.2.1.4"),)
-    assert told["nodule"].references == (Reference("1.2.1", "1.2.1.2"),)
-    assert nothing.findings == ()
+    assert worse["severity"] == "critical"
+    assert worse["confidence"] > 0.9
+    assert worse["code"] == {"value": "36118008", "scheme": "SCT", "meaning": "Pneumothorax"}
+    assert [one["instance"] for one in worse["references"]] == ["1.2.1.4"]
+    assert [one["instance"] for one in told["nodule"]["references"]] == ["1.2.1.2"]
+    assert nothing["findings"] == []
 
 
 def test_training_is_repeatable_and_better_than_chance(demo: Path) -> None:

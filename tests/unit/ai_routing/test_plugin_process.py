@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from ai_routing.host.process import Plugin, Process, Shown
-from ai_routing.model import Answer, Severity
+from ai_routing.host.wire import Message
 from pacs.errors import NotAcceptable, PacsError, Unavailable
 from tests.support.plugins import PATIENT, plugin, showing, write
 
@@ -47,8 +47,11 @@ def gone(pid: int) -> bool:
     return False
 
 
-def text_of(answer: Answer) -> str:
-    return answer.findings[0].text
+def text_of(answer: Message) -> str:
+    return str(answer["findings"][0]["text"])
+
+
+NOTHING = {"version": "1", "findings": []}
 
 
 def refused(start: Start, body: str, folder: Path, *, seconds: float = 60.0) -> PacsError:
@@ -70,9 +73,9 @@ def test_it_sees_one_picture_after_the_other(start: Start, tmp_path: Path) -> No
     answer = process.ask(STUDY, showing(*pictures))
     seen = [("1.2.1.1", "050Y", (2, 3), 6.0), ("1.2.1.2", "050Y", (2, 3), 12.0)]
     assert text_of(answer) == f"{STUDY} {seen} 2"
-    assert (answer.version, answer.findings[0].severity) == ("1", Severity.MILD)
-    assert answer.findings[0].confidence == 0.5
-    assert process.ask("1.3", showing()).findings[0].text.startswith("1.3 []")
+    assert (answer["version"], answer["findings"][0]["severity"]) == ("1", "mild")
+    assert answer["findings"][0]["confidence"] == 0.5
+    assert text_of(process.ask("1.3", showing())).startswith("1.3 []")
 
 
 def test_pictures_are_made_only_when_they_are_looked_at(start: Start, tmp_path: Path) -> None:
@@ -178,17 +181,13 @@ def test_after_an_error_the_same_process_goes_on(start: Start, tmp_path: Path) -
     process = start(plugin(write(tmp_path, body)))
     with pytest.raises(NotAcceptable, match=r"SystemExit at model\.py"):
         process.ask("1.9", NONE)
-    assert process.ask(STUDY, NONE) == Answer("1", ())
+    assert process.ask(STUDY, NONE) == NOTHING
 
 
 @pytest.mark.parametrize(
     "said",
     ["None", "'fine'", "Answer('1', None)", "Answer('1', [FindingSaid('n', 'dreadful', 0.5)])",
-     "Answer('1', [FindingSaid('n', Severity.MILD, 'high')])",
-     "Answer('1', [FindingSaid('n', Severity.MILD, float('nan'))])",
-     "Answer('1', [FindingSaid('n', Severity.MILD, 1.5)])",
-     "Answer('1', [FindingSaid('n' * 20000, Severity.MILD, 0.5)])",
-     "Answer('1', [FindingSaid('n', Severity.MILD, 0.5)] * 2000)"],
+     "Answer('1', [FindingSaid('n', Severity.MILD, 'high')])", "Answer('1', ['n'])"],
 )  # fmt: skip
 def test_an_answer_that_is_none(start: Start, tmp_path: Path, said: str) -> None:
     assert isinstance(refused(start, f"def read(study): return {said}", tmp_path), NotAcceptable)
@@ -232,7 +231,7 @@ def test_an_installed_function_by_its_name(
     (tmp_path / "installed").mkdir()
     write(tmp_path / "installed", "class Chest:\n    read = staticmethod(lambda study: NOTHING)", "chest.py")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert start(plugin("installed.chest:Chest.read")).ask(STUDY, NONE) == Answer("1", ())
+    assert start(plugin("installed.chest:Chest.read")).ask(STUDY, NONE) == NOTHING
 
 
 def test_a_file_may_have_companions(start: Start, tmp_path: Path) -> None:
@@ -275,7 +274,8 @@ def test_what_cannot_be_shown_is_not_the_plugins_fault(start: Start, tmp_path: P
 WORKER = """
 import sys
 from ai_routing.host.process import Plugin, Process, Shown
-process = Process(Plugin("python", sys.argv[1], 1 << 29, 600.0))
+from ai_routing.host.wire import Message
+process = Process(Plugin("python", sys.argv[1], 1 << 29, 600.0, 600.0))
 print(process.pid, flush=True)
 process.ask("1.2", lambda rows, columns: iter(()))
 """
