@@ -46,7 +46,8 @@ def findings_of(job: Json) -> list[Json]:
         first = next((one for one in series["instances"] if one["frames"]), None)
         if first is None:
             continue
-        where = f"{job['dicomweb']}/studies/{job['study']}/series/{series['series']}/instances/{first['instance']}"
+        study = f"{job['dicomweb']}/studies/{job['study']}"
+        where = f"{study}/series/{series['series']}/instances/{first['instance']}"
         share = bright_share(where, job["token"])
         if share > 0.0:
             found.append(

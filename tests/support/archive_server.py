@@ -109,9 +109,8 @@ class ArchiveServer:
 
     def command(self, *words: str) -> list[str]:
         """A `pacs` command line on this archive's data and settings."""
-        first, *rest = words
         where = ["--data", str(self.data), "--config", str(self.config_path)]
-        return [sys.executable, "-m", "pacs", first, *where, *rest]
+        return [sys.executable, "-m", "pacs", *words, *where]
 
     def pacs(self, *words: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
         """Run a `pacs` command to its end."""
