@@ -14,11 +14,12 @@ from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
 from pacs.pixels.shape import FrameShape
-from pacs.retrieve import bulk, negotiate, recoded
+from pacs.retrieve import bulk, negotiate, recoded, samples
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.recoded import AsStored, Given
+from pacs.retrieve.samples import Image
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.shapes import Shapes
 from pacs.store import locations
@@ -132,6 +133,10 @@ class Retrieve:
             raise NotFound(f"this instance has {stored.frames} frames")
         return FrameSet(stored, row[0], numbers, lambda: self._plain(stored), lambda: self._shape(stored))
 
+    def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]:
+        """Every image, to be decoded frame by frame. Raises Invalid, Forbidden (audited)."""
+        return samples.images(self._db, self._admit(actor, wanted, "samples"), self._plain)
+
     def bulkdata(self, actor: Actor, key: InstanceKey, path: str) -> BulkData:
         """One value by its path below `/bulkdata/`, e.g. `7FE00010` or `00540016/1/00181234`.
 
@@ -215,4 +220,4 @@ def _only(key: InstanceKey) -> Wanted:
     return Wanted(studies=(key.study,), series=(key.series,), instances=(key.instance,))
 
 
-__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "MetadataEntry", "Retrieve"]
+__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "Image", "MetadataEntry", "Retrieve"]

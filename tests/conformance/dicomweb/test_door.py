@@ -51,7 +51,9 @@ def address(entry: Get | Post) -> str:
 def test_every_route_refuses_a_stranger(guarded: str, client: httpx.Client, stranger: str) -> None:
     headers = {"Authorization": stranger} if stranger else {}
     addresses = [(entry.method, address(entry)) for entry in ROUTES]
-    assert {("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/ui/worklist/app.js")} <= set(addresses)
+    assert {("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/ui/worklist/app.js")} <= set(
+        addresses
+    )
     for method, path in [*addresses, ("GET", "/no/such"), ("DELETE", "/dicom-web/studies"), ("HEAD", "/")]:
         answer = client.request(method, guarded + path, headers=headers)
         assert answer.status_code == 401, f"{method} {path}"
