@@ -138,9 +138,9 @@ def runs(server: ArchiveServer) -> list[dict[str, Any]]:
 def rises(page: Page, server: ArchiveServer, found: DicomObject, told: Told) -> None:
     """The page reorders by itself, soon after the model has answered."""
     first = f"document.querySelector('#rows tr[data-uid]')?.dataset.uid === '{found.study}'"
-    page.wait_for_function(first, timeout=PATIENCE * 1000)
+    wait_for(lambda: page.evaluate(first), PATIENCE)
     wait_for(lambda: len(told.at) == STUDIES, PATIENCE)
-    run = next(str(one["id"]) for one in runs(server) if one["study_uid"] == found.study)
+    run = next(str(one["run"]) for one in runs(server) if one["study_uid"] == found.study)
     took = page.evaluate("window.risen") / 1000 - told.at[run]
     assert took <= FASTER, f"{took:.2f} s from the answer to the new order"
     row = page.locator("#rows tr[data-uid]").first
@@ -152,7 +152,7 @@ def opens(page: Page, found: DicomObject) -> None:
     """In the viewer: the eighth-size picture before the exact one, and it says which."""
     page.locator("#rows tr[data-uid]").first.click()
     page.keyboard.press("Enter")
-    page.wait_for_function("window.states?.at(-1) === 'exact'", timeout=PATIENCE * 1000)
+    wait_for(lambda: page.evaluate("window.states?.at(-1)") == "exact", PATIENCE)
     states = page.evaluate("window.states")
     assert "preview" in states, states
     assert states.index("preview") < states.index("exact")
@@ -235,7 +235,7 @@ def test_the_whole_story(
         wait_for(lambda: len(listed(server)) == STUDIES, PATIENCE)
 
         rises(page, server, items[FOUND], told)
-        page.wait_for_function(f"document.querySelectorAll('#rows tr[data-uid]').length === {STUDIES}")
+        wait_for(lambda: page.locator("#rows tr[data-uid]").count() == STUDIES, PATIENCE)
         shot(page, f"story-{'grown' if grown else 'alone'}-list")
         opens(page, items[FOUND])
         shot(page, f"story-{'grown' if grown else 'alone'}-viewer")
