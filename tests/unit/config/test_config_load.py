@@ -108,7 +108,7 @@ def test_environment(variable: str, text: str, section: str, key: str, value: ob
     [
         ("[web]\nprot = 1", "unknown setting web.prot", "did you mean port?"),
         ("[dimze]", "unknown setting dimze", "did you mean dimse?"),
-        ("zzz = 1", "unknown setting zzz", "known are auth, data"),
+        ("zzz = 1", "unknown setting zzz", "known are auth, broker, data"),
         ("[dimse.peers.A]\nhost='a'\nhots='b'", "unknown setting dimse.peers.A.hots", "did you mean host?"),
         ("[dimse.peers.A]\nport=1", "dimse.peers.A.host is missing", "Address or name"),
         ("[dimse.peers]\nA=1", "dimse.peers.A must be a table", ""),
@@ -129,6 +129,7 @@ def test_environment(variable: str, text: str, section: str, key: str, value: ob
         (f"[[auth.tokens]]\nname='a'\nhash='{HASH}'", "auth.tokens[0].roles is missing", ""),
         (f"[[auth.tokens]]\nname='a'\nhash='{HASH}'\nroles=[]", "auth.tokens[0].roles is empty", ""),
         (f"[[auth.tokens]]\nname='a'\nhash='{HASH}'\nroles=['boss']", "one of viewer, sender, admin", ""),
+        ("[broker]\nurl = 'amqp://h'", "broker.url must be empty or begin with redis://", ""),
         ("x = ", "not valid TOML", ""),
     ],
 )  # fmt: skip
@@ -211,6 +212,11 @@ def test_passwords_are_masked(url: str, shown: str) -> None:
     assert masked(load("", {"PACS_INDEX_URL": url}, {}))["index"]["url"] == shown
 
 
+def test_the_password_of_the_broker_is_masked() -> None:
+    found = masked(load("", {"PACS_BROKER_URL": "redis://:p@h:6379/0"}, {}))
+    assert found["broker"]["url"] == "redis://:********@h:6379/0"
+
+
 def test_what_is_shown_is_a_file_without_secrets() -> None:
     shown = as_toml(load(FULL, {}, {}))
     assert "s3cret" not in shown
@@ -231,7 +237,7 @@ def test_every_setting_is_explained_and_has_its_variable() -> None:
         expected = "PACS_" + setting.name.replace(".", "_").upper()
         assert setting.variable in {expected, ""}
     assert {s.name for s in settings() if not s.variable} == {"dimse.peers", "auth.tokens"}
-    assert {s.name for s in settings() if s.secret} == {"index.url"}
+    assert {s.name for s in settings() if s.secret} == {"broker.url", "index.url"}
 
 
 def test_the_roles_are_those_of_the_policy() -> None:

@@ -1,0 +1,9 @@
+#!/bin/sh
+# An S3 server for docker-compose.yml: one process, one identity, nothing told to anybody outside.
+set -eu
+umask 077
+identity=/tmp/s3.json
+printf '{"identities": [{"name": "hilum", "actions": ["Admin", "Read", "Write", "List"], "credentials": [{"accessKey": "%s", "secretKey": "%s"}]}]}\n' \
+    "$COLD_ACCESS_KEY" "$COLD_SECRET_KEY" >"$identity"
+exec weed server -s3 -dir="${DATA:-/data}" -ip="${LISTEN:-0.0.0.0}" -ip.bind="${LISTEN:-0.0.0.0}" \
+    -master.telemetry=false -master.electionTimeout=1s -volume.max=0 -s3.config="$identity" -s3.iam=false "$@"
