@@ -41,6 +41,7 @@ def make_app(settings: BrokerConfig, errands: Iterable[str], *, lease_s: float =
         task_queues=[Queue(queue_name(name)) for name in names],
         task_routes={task_name(name): {"queue": queue_name(name)} for name in names},
         broker_transport_options=_transport(settings, lease_s),
+        broker_pool_limit=len(names) + 1,  # who sends of one errand never waits for another
     )
     app.finalize()
     for name in tuple(app.tasks):  # Celery's own: chords, maps and the like
