@@ -252,7 +252,7 @@ def test_a_range_of_frames_counts_the_envelope(root: str, client: httpx.Client) 
 
 @pytest.mark.parametrize(
     "accept",
-    ["*/*", "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.80"],
+    ["*/*", f"{DICOM}; transfer-syntax=1.2.840.10008.1.2.4.202"],
     ids=["stored", "converted"],
 )
 def test_a_reader_that_goes_away_leaves_no_file_open(run: Run, tmp_path: Path, accept: str) -> None:
