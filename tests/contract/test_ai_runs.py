@@ -4,6 +4,7 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pydicom
@@ -97,11 +98,14 @@ class Setting:
         with self.archive.db.read() as tx:
             return list(runs.of_study(tx, study))
 
+    def look_after(self) -> bool:
+        return service.look_after(self.archive.db, self.archive.config.ai)
+
     def states(self, study: str) -> list[str]:
         return [run.state.value for run in self.runs(study)]
 
     def reports(self, study: str) -> list[pydicom.Dataset]:
-        found = []
+        found: list[pydicom.Dataset] = []
         for stored in self.archive.retrieve.choose(ME, Wanted(studies=(study,))):
             if stored.sop_class.startswith("1.2.840.10008.5.1.4.1.1.88"):
                 with self.archive.retrieve.open(stored) as source:
@@ -323,12 +327,11 @@ def test_a_promise_that_is_not_kept_is_asked_about_again_and_then_given_up(setti
     setting.model.says = None
     item = setting.study()
     setting.settle(item.study)
-    look = lambda: service.look_after(setting.archive.db, setting.archive.config.ai)  # noqa: E731
-    assert not look()
+    assert not setting.look_after()
     for asked in (2, 2):
         with setting.archive.db.write() as tx:
             tx.exec_driver_sql("UPDATE ai_runs SET until_ns = 1 WHERE state = 'asked'")
-        assert look()
+        assert setting.look_after()
         setting.turn()
         assert len(setting.model.asked) == asked
     (run,) = setting.runs(item.study)
@@ -355,13 +358,15 @@ def test_a_model_that_hangs_keeps_no_other_and_no_listing_waiting(opened: Opener
 
     (item,) = ct_series(1)
     put(archive, item.part10())
-    models = {"m": Hanging(), "n": Scripted(Answer("1.0", (BLEED,)))}
+    models: dict[str, Any] = {"m": Hanging(), "n": Scripted(Answer("1.0", (BLEED,)))}
     subscribers: list[Follower | Errand] = [Arrivals().follower()]
     for one in service.contribute(archive):
         if isinstance(one, Errand):
             name = one.name.removeprefix("ai:")
             config = next(model for model in archive.config.ai.models if model.name == name)
-            subscribers.append(replace(one, work=Dispatch(archive, config, lambda n=name: models[n]).work))
+            subscribers.append(
+                replace(one, work=Dispatch(archive, config, partial(models.__getitem__, name)).work)
+            )
         elif isinstance(one, Follower):
             subscribers.append(one)
     enrol(archive.db, subscribers)

@@ -82,7 +82,11 @@ def test_what_was_said_of_a_study_is_not_the_study() -> None:
     """Else an answer could be a reason to ask."""
     parts = (Part("CT", "CHEST", CT, 3), Part("SR", "", SR, 9), Part("SEG", "HEAD", SEG, 1))
     study = study_of(survey(*parts))
-    assert (study.modalities, study.body_parts, study.instances) == ({"CT"}, {"CHEST"}, 3)
+    assert (study.modalities, study.body_parts, study.instances) == (
+        frozenset({"CT"}),
+        frozenset({"CHEST"}),
+        3,
+    )
     assert study.sop_classes == {CT}
     assert wanted(study_of(survey(*parts[1:])), [rule()]) == ()
 
