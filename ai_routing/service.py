@@ -27,7 +27,7 @@ from pacs.outbox.subscriber import Errand, Follower
 from pacs.runtime import Archive
 
 NAME: Final = "ai"
-_BEYOND_S: Final = 120.0  # what a run takes beside the model's own time, at most
+_BEYOND_S: Final = 30.0  # what a run takes beside the model's own time, at most
 _AT_ONCE: Final = 100
 _log = log.get(__name__)
 
