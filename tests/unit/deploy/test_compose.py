@@ -1,6 +1,5 @@
 """The compose file says only what the archive understands, and starts nothing without secrets."""
 
-import dataclasses
 import os
 import re
 import shutil
@@ -16,7 +15,6 @@ from pacs.config import FILE_VARIABLE, check_exposure, load, settings
 from pacs.config.table import PREFIX
 from pacs.errors import Invalid
 from tests.support import yaml_file
-from tiering.config import ColdConfig
 
 REPOSITORY = Path(__file__).parents[3]
 ROLES = {"web", "dimse", "worker"}
@@ -96,12 +94,10 @@ def test_nothing_is_published_beyond_loopback_unless_said(compose: dict[str, Any
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_every_variable_is_a_setting(compose: dict[str, Any], role: str) -> None:
-    cold = {f"{PREFIX}COLD_{one.name.upper()}" for one in dataclasses.fields(ColdConfig)}
-    known = {setting.variable for setting in settings()} | cold | {FILE_VARIABLE}
+    known = {setting.variable for setting in settings()} | {FILE_VARIABLE}
     given = environment_of(compose, role)
     assert given.keys() <= known
-    own = {name: value for name, value in given.items() if name not in cold}
-    config = load("", own, {})
+    config = load("", given, {})
     assert config.index.url.startswith("postgresql://")
     assert config.broker.url.startswith("redis://")
     assert str(config.data) == "/srv/hilum"
