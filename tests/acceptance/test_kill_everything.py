@@ -26,7 +26,7 @@ from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, HTJ2KLosslessRPCL
 
 from tests.support import s3_server
-from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deployment
+from tests.support.archive_server import GROWN, LAPTOP, ArchiveServer, Deployment
 from tests.support.dicom_object import DicomObject, dataset_of
 from tests.support.dimse_client import Client, NotAssociatedError, identifier
 from tests.support.factory import Patient, ct_series, fresh_uid, with_changes
@@ -201,31 +201,20 @@ def wait_for_peace(server: ArchiveServer, what: str, condition: Callable[[], Any
         time.sleep(0.5)
 
 
-def settings(bucket: S3Server, model: ModelProcess, redis: RedisServer | None) -> str:
+def settings(bucket: S3Server, model: ModelProcess) -> str:
     into = bucket.fresh_bucket()
-    text = SETTINGS.format(
+    return SETTINGS.format(
         endpoint=json.dumps(into.endpoint_url),
         bucket=json.dumps(into.name),
         access=json.dumps(into.access_key),
         secret=json.dumps(into.secret_key),
         model=json.dumps(model.url()),
     )
-    return text + (f"[broker]\nurl = {json.dumps(redis.url)}\n" if redis else "")
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    folder = tmp_path / "redis"
-    folder.mkdir()
-    server = RedisServer(folder)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(4 * 3600 if TORTURE else 600)
-@pytest.mark.parametrize("deployment", [LAPTOP, CLUSTER], ids=["alone", "grown"])
+@pytest.mark.parametrize("deployment", [LAPTOP, GROWN], ids=["alone", "grown"])
 def test_everything_at_work_is_killed(
     deployment: Deployment,
     deploy: Callable[..., ArchiveServer],
@@ -235,8 +224,8 @@ def test_everything_at_work_is_killed(
 ) -> None:
     ledger = Ledger()
     with s3_server.running() as bucket, ModelProcess(tmp_path).running() as model:
-        broker = request.getfixturevalue("redis") if deployment is CLUSTER else None
-        server = deploy(deployment, config=settings(bucket, model, broker))
+        broker: RedisServer | None = request.getfixturevalue("redis") if deployment is GROWN else None
+        server = deploy(deployment, config=settings(bucket, model))
         for number in range(KILLS):
             with at_work(server, ledger):
                 time.sleep(random.uniform(0.3, LONGEST_LOAD))

@@ -20,13 +20,12 @@ from pydicom.filewriter import dcmwrite
 
 from examples.demo_model.synthesise import radiographs
 from tests.support import s3_server
-from tests.support.archive_server import AET, CLUSTER, LAPTOP, ArchiveServer, Deployment, environment
+from tests.support.archive_server import AET, GROWN, LAPTOP, ArchiveServer, Deployment, environment
 from tests.support.browser import browsing, shot
 from tests.support.dicom_object import DicomObject, dataset_of
 from tests.support.dimse_client import Client, identifier, station, wait_for
 from tests.support.models import ModelProcess
 from tests.support.ports import free_port
-from tests.support.redis_server import RedisServer
 from tests.support.s3_server import S3Server
 from tests.support.web_client import Web, digests_of
 
@@ -93,10 +92,9 @@ class Told:
             thread.join()
 
 
-def settings(bucket: S3Server, model: ModelProcess, redis: RedisServer | None) -> str:
+def settings(bucket: S3Server, model: ModelProcess) -> str:
     into = bucket.fresh_bucket()
-    broker = f"[broker]\nurl = {json.dumps(redis.url)}\n" if redis else ""
-    return f"""{broker}
+    return f"""
 [reading]
 quiet_seconds = 2
 [[ai.models]]
@@ -192,19 +190,9 @@ def come_back(server: ArchiveServer, items: Sequence[DicomObject], port: int) ->
             assert [one.digest for one in there.inbox.objects.values()] == [item.digest]
 
 
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    folder = tmp_path / "redis"
-    folder.mkdir()
-    server = RedisServer(folder)
-    server.start()
-    yield server
-    server.stop()
-
-
 @pytest.mark.peer("dcmtk", "chromium")
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("deployment", [LAPTOP, CLUSTER], ids=["alone", "grown"])
+@pytest.mark.parametrize("deployment", [LAPTOP, GROWN], ids=["alone", "grown"])
 def test_the_whole_story(
     deployment: Deployment,
     deploy: Callable[..., ArchiveServer],
@@ -212,7 +200,7 @@ def test_the_whole_story(
     request: pytest.FixtureRequest,
 ) -> None:
     """Grown: PostgreSQL, Celery on Redis, two processes of each edge."""
-    grown = deployment is CLUSTER
+    grown = deployment is GROWN
     items, port = drawn(tmp_path), free_port()
     with (
         ModelProcess(tmp_path, arguments=("--later", "1")).running() as model,
@@ -221,7 +209,7 @@ def test_the_whole_story(
     ):
         server = deploy(
             deployment,
-            config=settings(s3_server.shared(), model, request.getfixturevalue("redis") if grown else None),
+            config=settings(s3_server.shared(), model),
             dimse_settings=f'[dimse.peers.DEST]\nhost = "127.0.0.1"\nport = {port}\n',
         )
         page = browser.page()
