@@ -121,7 +121,9 @@ class Dispatch:
             self._db.transact(lambda tx: runs.promised(tx, run.run, until))
 
     def _ready(self) -> Model:
+        """With what its answer will need loaded, too: somebody waits for what follows the answer."""
         if self._model is None:
+            importlib.import_module("ai_routing.report")
             self._model = self._build()
         return self._model
 
