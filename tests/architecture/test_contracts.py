@@ -60,6 +60,10 @@ PLANTS = (
     Plant("tiering/__init__.py", "import pacs.store.reader", "tiering serves no bytes"),
     Plant("pacs/retrieve/__init__.py", "import tiering", "rooms"),
     Plant("pacs/store/__init__.py", "import boto3", "boto3"),
+    Plant("pacs/renditions/__init__.py", "import pacs.retrieve", "rooms"),
+    Plant("pacs/store/__init__.py", "import pacs.renditions", "rooms"),
+    Plant("pacs/renditions/__init__.py", "from PIL import Image", "codec libraries"),
+    Plant("dicomweb/__init__.py", "import pacs.pixels.render", "edges"),
 )
 
 
