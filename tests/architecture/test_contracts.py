@@ -69,6 +69,10 @@ PLANTS = (
     Plant("ai_routing/__init__.py", "from pacs.reading import rows", "only by reprioritising"),
     Plant("ai_routing/__init__.py", "import dicomweb", "rooms"),
     Plant("pacs/runtime/__init__.py", "import ai_routing", "rooms"),
+    Plant("pacs/renditions/__init__.py", "import pacs.retrieve", "rooms"),
+    Plant("pacs/store/__init__.py", "import pacs.renditions", "rooms"),
+    Plant("pacs/renditions/__init__.py", "from PIL import Image", "codec libraries"),
+    Plant("dicomweb/__init__.py", "import pacs.pixels.render", "edges"),
 )
 
 
