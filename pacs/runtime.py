@@ -16,8 +16,10 @@ from pacs.db import migrate
 from pacs.db.connection import Database, sqlite_url
 from pacs.errors import Unavailable
 from pacs.index import census
+from pacs.ingest import recompress
 from pacs.ingest.accept import Ingest
 from pacs.ingest.check import Checker
+from pacs.ingest.recompress import Recompressor
 from pacs.ingest.recover import recover
 from pacs.ingest.settle import Settler
 from pacs.outbox.crew import Chore, Crew, trimming
@@ -28,10 +30,13 @@ from pacs.reading.worklist import Worklist
 from pacs.retrieve.deliver import Retrieve
 from pacs.store import layout
 from pacs.store.disk import DiskStore
+from pacs.store.eviction import Evictor
 from pacs.store.spool import Spool
+from pacs.store.writer import Writer
 
 _DATABASE_FILE = "index.db"
 _RECOVER_EVERY_S = 10.0
+_EVICT_EVERY_S = 10.0
 _EVENTS_KEPT_S = 30 * 86_400.0
 
 
@@ -47,6 +52,8 @@ class Archive:
     checker: Checker
     worklist: Worklist
     reprioritise: Reprioritise
+    recompressor: Recompressor
+    evictor: Evictor
     _db: Database
     _hot: DiskStore
     _spool: Spool
@@ -89,9 +96,13 @@ class Archive:
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
             Chore("claims", self.worklist.sweep, every_s=1.0),
+            Chore("evict", lambda: self.evictor.finish() > 0, every_s=_EVICT_EVERY_S),
             trimming(self._db, _EVENTS_KEPT_S),
         )
-        return Crew(self._db, (settler.follower(), Arrivals().follower()), chores)
+        on = bool(self.config.store.recompress)
+        errands = (self.recompressor.errand(),) if on else ()
+        retired = () if on else (recompress.NAME,)
+        return Crew(self._db, (settler.follower(), Arrivals().follower(), *errands), chores, retired=retired)
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
@@ -145,6 +156,14 @@ def open_archive(config: Config) -> Archive:
             checker=Checker(db, hot, quarantined, ingest),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),
+            recompressor=Recompressor(
+                db,
+                hot,
+                spool,
+                Writer(hot, durable=durable),
+                grace_s=config.store.recompress_grace_seconds,
+            ),
+            evictor=Evictor(db, hot, durable=durable),
             _db=db,
             _hot=hot,
             _spool=spool,

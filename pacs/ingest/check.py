@@ -11,7 +11,7 @@ from pacs.errors import NotFound, PacsError
 from pacs.index import census
 from pacs.ingest.accept import Ingest
 from pacs.ingest.examine import Broken
-from pacs.store import layout, locations, quarantined
+from pacs.store import layout, locations, packs, quarantined
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Recorded
 from pacs.store.spool import Spooled
@@ -87,7 +87,8 @@ class Checker:
                     if (prefix, data.hexdigest()) != (row.prefix_digest, row.digest):
                         yield Finding("wrong-bytes", row.key, "the SHA-256 is not the recorded one")
         except NotFound:
-            yield Finding("missing-file", row.key, "the index names a file that is not there")
+            if self._records(row.key):  # it may have moved since the row was read
+                yield Finding("missing-file", row.key, "the index names a file that is not there")
         except (OSError, PacsError) as error:
             yield Finding("unreadable-file", row.key, type(error).__name__)
 
@@ -97,9 +98,14 @@ class Checker:
             if not (self._knows(key) or _in_flight(self._hot.path(key)) or self._knows(key)):
                 yield Finding("unknown-file", key, "the store holds a file that the index does not know")
 
-    def _knows(self, key: str) -> bool:
+    def _records(self, key: str) -> bool:
         with self._db.read() as tx:
             return locations.is_recorded(tx, layout.HOT, key)
+
+    def _knows(self, key: str) -> bool:
+        """A file that is about to be removed is known, too."""
+        with self._db.read() as tx:
+            return locations.is_recorded(tx, layout.HOT, key) or packs.is_evicting(tx, key)
 
     def _quarantine(self) -> Iterator[Finding]:
         for key in quarantined.keys(self._db):

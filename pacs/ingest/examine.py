@@ -1,22 +1,20 @@
 """Read a spooled object: what it is, where its frames lie, its ready JSON. A table of named rules
 decides what cannot be kept as an object."""
 
-import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacs.dicom import header, json, uids
-from pacs.dicom.attributes import tag_of
-from pacs.dicom.header import FileMeta, Unreadable, Walk
+from pacs.dicom.header import FileMeta, Unreadable
 from pacs.dicom.level import Level
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid
 from pacs.index import entry as entries
 from pacs.index.entry import Entry
-from pacs.pixels import frames
-from pacs.store.disk import DiskBlob
+from pacs.pixels.opened import frame_table
+from pacs.store.disk import DiskBlob, mapped
 from pacs.store.inflate import DEFLATED, inflate
 from pacs.store.spool import Spooled
 
@@ -38,8 +36,6 @@ RULES: dict[str, str] = {
 }
 
 _UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-_PIXELS = (header.PIXEL_DATA, 0x7FE00008, 0x7FE00009)
-_EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ def file_meta(spooled: Spooled) -> tuple[FileMeta, bool]:
     recognised by its first element. Raises Broken."""
     if not spooled.size:
         raise Broken("empty", RULES["empty"])
-    buffer = _mapped(spooled.fileno())
+    buffer = mapped(spooled.fileno())
     try:
         if not header.has_preamble(buffer):
             meta = header.guess_headless(buffer)
@@ -90,8 +86,8 @@ def examine(spooled: Spooled, meta: FileMeta, expected: Expected) -> Entry:
         raise Broken("transfer-syntax", RULES["transfer-syntax"], sop_instance=meta.sop_instance)
     with _readable(spooled, meta) as blob:
         try:
-            walked = header.walk(_mapped(blob.fileno()), meta.transfer_syntax, meta.dataset_offset)
-            table = _frame_table(blob, walked, meta.transfer_syntax)
+            walked = header.walk(mapped(blob.fileno()), meta.transfer_syntax, meta.dataset_offset)
+            table = frame_table(walked, meta.transfer_syntax, blob.pread)
             encoded = json.encode(walked)
         except Unreadable as error:
             raise Broken(
@@ -134,46 +130,6 @@ def _identity(encoded: json.Encoded, expected: Expected) -> tuple[InstanceKey, s
     return InstanceKey(study, series, instance), sop_class
 
 
-def _frame_table(blob: DiskBlob, walked: Walk, transfer_syntax: str) -> frames.FrameTable | None:
-    """The frame table, and the walk carried on behind encapsulated pixel data."""
-    table: frames.FrameTable | None = None
-    while walked.pixels is not None:
-        pixels, walked.pixels = walked.pixels, None
-        built = frames.build(
-            blob.pread,
-            _shape(walked, pixels),
-            transfer_syntax,
-            offset=pixels.offset,
-            length=pixels.length,
-            end=blob.size,
-            extended_offsets=header.value(walked.buffer, walked.dataset.elements.get(_EXTENDED_OFFSETS)),
-            extended_lengths=header.value(walked.buffer, walked.dataset.elements.get(_EXTENDED_LENGTHS)),
-        )
-        table = table or built
-        if pixels.length is None:
-            if built is None or not built.complete:
-                raise Unreadable("truncated", "the encapsulated pixel data has no end (PS3.5 A.4)")
-            header.resume(walked, built.end)
-    return table
-
-
-def _shape(walked: Walk, pixels: header.Element) -> frames.PixelShape:
-    def number(keyword: str, default: int) -> int:
-        return header.integer(walked, tag_of(keyword), default)
-
-    photometric = walked.dataset.elements.get(tag_of("PhotometricInterpretation"))
-    return frames.PixelShape(
-        rows=number("Rows", 0),
-        columns=number("Columns", 0),
-        samples=number("SamplesPerPixel", 1),
-        bits_allocated=number("BitsAllocated", 0),
-        number_of_frames=number("NumberOfFrames", 1),
-        photometric=header.ascii_value(walked.buffer, photometric),
-        element=pixels.tag,
-        vr=pixels.vr,
-    )
-
-
 @contextmanager
 def _readable(spooled: Spooled, meta: FileMeta) -> Iterator[DiskBlob]:
     """The object with its data set laid open: itself, unless it is deflated."""
@@ -187,12 +143,3 @@ def _readable(spooled: Spooled, meta: FileMeta) -> Iterator[DiskBlob]:
         raise Broken("too-large-inflated", str(error)) from error
     finally:
         blob.close()
-
-
-def _mapped(fd: int) -> memoryview:
-    """The file as memory: only pages that are looked at are read, whatever the file's size.
-
-    Unmapped when the last reference goes, which may be one of an error on its way up."""
-    if not os.fstat(fd).st_size:
-        return memoryview(b"")
-    return memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ))

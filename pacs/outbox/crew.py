@@ -10,7 +10,7 @@ from pacs import log as logging
 from pacs.db.connection import Database
 from pacs.errors import PacsError
 from pacs.outbox import log
-from pacs.outbox.subscriber import Errand, Subscriber, describe, enrol, serve
+from pacs.outbox.subscriber import Errand, Subscriber, describe, enrol, retire, serve
 
 IDLE_S: Final = 0.2
 _TROUBLE_S: Final = 1.0
@@ -38,8 +38,17 @@ def trimming(db: Database, keep_s: float) -> Chore:
 class Crew:
     """Each subscriber has threads of its own: one that hangs keeps nobody else from working."""
 
-    def __init__(self, db: Database, subscribers: Sequence[Subscriber], chores: Sequence[Chore] = ()) -> None:
+    def __init__(
+        self,
+        db: Database,
+        subscribers: Sequence[Subscriber],
+        chores: Sequence[Chore] = (),
+        *,
+        retired: Sequence[str] = (),
+    ) -> None:
+        """`retired` names subscribers that are switched off: nothing is kept for them."""
         self._db = db
+        self._retired = tuple(retired)
         self._subscribers = tuple(subscribers)
         self._chores = tuple(chores)
         self._stop = threading.Event()
@@ -48,6 +57,7 @@ class Crew:
     def start(self) -> None:
         """Raises Unavailable."""
         enrol(self._db, self._subscribers)
+        retire(self._db, self._retired)
         for subscriber in self._subscribers:
             for _ in range(subscriber.workers if isinstance(subscriber, Errand) else 1):
                 self._spawn(subscriber.name, self._serving(subscriber), IDLE_S)

@@ -13,12 +13,13 @@ from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
-from pacs.retrieve import bulk
+from pacs.retrieve import bulk, original
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.original import Originals
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.store import layout, locations
-from pacs.store.disk import DiskStore
+from pacs.store.disk import DiskBlob, DiskStore
 from pacs.store.inflate import DEFLATED, inflate
 
 
@@ -67,6 +68,7 @@ class Retrieve:
         self._hot = hot
         self._scratch = scratch
         self._looks = looks
+        self._originals = Originals(db, hot, scratch)
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
         """Instances under the unique keys named. None at all is a count of 0.
@@ -78,8 +80,8 @@ class Retrieve:
         return Chosen(self._db, conditions, count, contexts)
 
     def open(self, stored: StoredObject) -> ByteSource:
-        """The Part 10 file as it was received. Raises NotFound, Unavailable."""
-        return self._hot.open(self._key(stored))
+        """The Part 10 file that was chosen, whatever became of it since. Raises NotFound, Unavailable."""
+        return self._file(stored)
 
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""
@@ -108,6 +110,9 @@ class Retrieve:
         self._admit(actor, _only(key), "bulkdata", often=True)
         row = self._row(key, *lookup.STORED_COLUMNS)
         stored = StoredObject(key, *row[3:10])
+        received = self._originals.of(stored) if original.is_value_of_pixels(path) else None
+        if received:  # the metadata promises the value as it was received
+            return bulk.find(received[1], received[0], path)
         return bulk.find(self._plain(stored), stored, path)
 
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
@@ -116,11 +121,17 @@ class Retrieve:
 
     def _plain(self, stored: StoredObject) -> ByteSource:
         """The file with its data set readable by position."""
-        blob = self._hot.open(self._key(stored))
+        blob = self._file(stored)
         if stored.transfer_syntax not in DEFLATED:
             return blob
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
+
+    def _file(self, stored: StoredObject) -> DiskBlob:
+        try:
+            return self._hot.open(self._key(stored))
+        except NotFound:  # it lies elsewhere by now, or in another form
+            return self._originals.chosen_before(stored) or self._hot.open(self._key(stored))
 
     def _key(self, stored: StoredObject) -> str:
         with self._db.read() as tx:
