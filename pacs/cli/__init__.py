@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pacs import __version__
-from pacs.cli import audit, bring, check, codecs, role, serve, settings, token
+from pacs.cli import audit, bring, check, codecs, recompress, role, serve, settings, token
 from pacs.cli.common import complain, exit_code
 from pacs.errors import PacsError
 
@@ -60,6 +60,7 @@ app.command("import")(bring.bring)
 app.command("check")(check.check)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
+app.command("recompress")(recompress.recompress)
 app.command("role", hidden=True)(role.role)
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
