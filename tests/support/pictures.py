@@ -2,6 +2,7 @@
 which random bytes cannot."""
 
 import itertools
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -103,20 +104,25 @@ def pictures(count: int, like: Picture = Picture()) -> tuple[DicomObject, ...]:
 
 
 def population() -> Iterator[Picture]:
-    """Every number of bits stored in 8 and 16, signed and unsigned, gray and colour, odd sizes, one
-    frame and more, Explicit and Implicit VR: each value with several others, not each with each."""
-    syntaxes = itertools.cycle([ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-    frames = itertools.cycle([1, 3, 1])
-    sizes = itertools.cycle([(96, 80), (65, 63), (131, 77), (64, 129)])
-    vrs = itertools.cycle(["OW", "OB", "OW"])
-    for stored, signed, allocated in itertools.product(range(1, 17), (False, True), (8, 16)):
+    """Every number of bits stored in 8 and 16, signed and unsigned, in Explicit and Implicit VR; gray
+    and colour, odd sizes, one frame and more dealt out among them, always alike."""
+    deal = random.Random(7)
+    for stored, signed, allocated, syntax in itertools.product(
+        range(1, 17), (False, True), (8, 16), (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+    ):
         if stored > allocated:
             continue
-        rows, columns = next(sizes)
-        samples = 3 if allocated == 8 and stored % 4 == 0 and not signed else 1
-        vr = next(vrs) if allocated == 8 else "OW"
+        rows, columns = deal.choice([(96, 80), (65, 63), (131, 77), (64, 129)])
         yield Picture(
-            rows, columns, stored, allocated, signed, samples, next(frames), str(next(syntaxes)), vr
+            rows,
+            columns,
+            stored,
+            allocated,
+            signed,
+            samples=deal.choice([1, 1, 3]),
+            frames=deal.choice([1, 1, 3]),
+            syntax=str(syntax),
+            pixel_vr=deal.choice(["OB", "OW"]) if allocated == 8 else "OW",
         )
 
 
