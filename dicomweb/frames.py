@@ -1,45 +1,74 @@
-"""Retrieve frames: byte ranges of the stored pixel data (PS3.18 10.4.1.1.6 and 8.7.3.3)."""
+"""Retrieve frames: byte ranges of the stored pixel data, or what is made of them (PS3.18 10.4.1.1.6)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.responses import Response
 
-from dicomweb import answers, media, multipart, problems, ranges
+from dicomweb import answers, framing, media, multipart, problems, ranges
 from dicomweb.calls import Call
-from dicomweb.media import OCTET_STREAM, Offer
+from dicomweb.framing import Frames
+from dicomweb.media import Offer
 from dicomweb.multipart import Part
+from dicomweb.ranges import Span
 from dicomweb.streams import Source, Streamed
-from pacs.dicom import uids
 from pacs.errors import Invalid
-from pacs.retrieve.frameset import Frame, FrameSet
+from pacs.retrieve import made
+from pacs.retrieve.made import Look
 
 _LIST: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
 _MOST: Final = 10_000
+_EXPOSED: Final = (
+    "Content-Range",
+    "ETag",
+    "Hilum-Columns",
+    "Hilum-Photometric-Interpretation",
+    "Hilum-Resolution",
+    "Hilum-Rows",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    pieces: Iterator[bytes]
-    length: int
+    """The parts between boundaries, or without a boundary the one part by itself."""
+
+    parts: tuple[Part, ...]
+    boundary: str
     media_type: str
+
+    @property
+    def length(self) -> int | None:
+        return multipart.length_of(self.parts, self.boundary) if self.boundary else self.parts[0].length
+
+    def pieces(self, span: Span | None) -> Iterator[bytes]:
+        if self.boundary:
+            if span is None:
+                return multipart.write(self.parts, self.boundary)
+            return multipart.write_span(self.parts, self.boundary, span.start, span.stop)
+        (part,) = self.parts
+        return part.open() if span is None or part.cut is None else part.cut(span.start, span.length)
 
 
 def retrieve(call: Call) -> Response:
     numbers = _numbers(call.part("frames"))
+    resolution = call.request.query_params.get("resolution", "")
+    factor = made.factor_of(resolution) if resolution else 0
     with ExitStack() as stack:
         found = stack.enter_context(call.archive.retrieve.frames(call.actor, call.key, numbers))
-        offer = media.choose(call.accepted, _offers(found))
-        identity = (found.stored.digest, call.request.url.path, offer.describe())
+        able = call.archive.retrieve.abilities
+        offers = framing.small_offers(found) if factor else framing.offers(found, able)
+        offer = media.choose(call.accepted, offers)
+        identity = (found.stored.digest, call.request.url.path, resolution, *framing.identity(found, offer))
         tag = answers.etag(*identity)
         unchanged = answers.not_modified(call, tag)
         if unchanged is not None:
             return unchanged
-        body = _body(found, offer, multipart.boundary_of(*identity))
-        return _answer(call, body, tag, stack.pop_all())
+        given, look = framing.given(found, offer, factor)
+        body = _body(given, offer, multipart.boundary_of(*identity))
+        return _answer(call, body, {"ETag": tag} | _headers(look, factor), stack.pop_all())
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -51,58 +80,62 @@ def _numbers(text: str) -> tuple[int, ...]:
     return numbers
 
 
-def _offers(found: FrameSet) -> list[Offer]:
-    """The default of octet-stream is Explicit VR Little Endian (PS3.18 8.7.3.5), so what is stored
-    compressed is given as octets only to those who ask for its transfer syntax or for any; the media
-    type of the compression itself needs no such word."""
-    if found.native:
-        kinds = [(OCTET_STREAM, _native_names(found), True)]
-    else:
-        stored = (found.transfer_syntax,)
-        own = [(found.media_type, stored, True)] if found.media_type != OCTET_STREAM else []
-        kinds = [*own, (OCTET_STREAM, stored, False)]
-    forms = (True, False) if len(found.numbers) == 1 else (True,)
-    return [Offer(kind, multi, syntaxes, default) for multi in forms for kind, syntaxes, default in kinds]
+def _headers(look: Look | None, factor: int) -> dict[str, str]:
+    """Of frames that are not what the metadata describes: what they are."""
+    if look is None:
+        return {}
+    return {
+        "Hilum-Rows": str(look.rows),
+        "Hilum-Columns": str(look.columns),
+        "Hilum-Photometric-Interpretation": look.photometric,
+    } | ({"Hilum-Resolution": f"1/{factor}"} if factor else {})
 
 
-def _native_names(found: FrameSet) -> tuple[str, ...]:
-    """Native frames are the same bytes in every little endian syntax."""
-    stored = found.stored.transfer_syntax
-    return (uids.EXPLICIT_LE, stored) if stored != uids.EXPLICIT_BE else (uids.EXPLICIT_LE,)
-
-
-def _body(found: FrameSet, offer: Offer, boundary: str) -> _Body:
-    part_type = f"{offer.type}; transfer-syntax={found.transfer_syntax}"
+def _body(given: Frames, offer: Offer, boundary: str) -> _Body:
+    part_type = f"{offer.type}; transfer-syntax={given.transfer_syntax}"
+    lengths = given.lengths() or (None,) * len(given.numbers)
+    parts = tuple(
+        _part(given, number, part_type, length) for number, length in zip(given.numbers, lengths, strict=True)
+    )
     if not offer.multipart:
-        (frame,) = found
-        return _Body(frame.chunks, frame.length, part_type)
-    parts = [_part(frame, part_type) for frame in found]
-    media_type = answers.multipart_type(offer.type, boundary)
-    return _Body(multipart.write(parts, boundary), multipart.length_of(parts, boundary), media_type)
+        return _Body(parts, "", part_type)
+    return _Body(parts, boundary, answers.multipart_type(offer.type, boundary))
 
 
-def _part(frame: Frame, part_type: str) -> Part:
-    return Part(part_type, frame.length, lambda: frame.chunks)
+def _part(given: Frames, number: int, part_type: str, length: int | None) -> Part:
+    return Part(
+        part_type,
+        length,
+        lambda: given.chunks(number),
+        cut=lambda offset, count: given.chunks(number, offset, count),
+    )
 
 
-def _answer(call: Call, body: _Body, tag: str, held: ExitStack) -> Response:
+def _answer(call: Call, body: _Body, headers: Mapping[str, str], held: ExitStack) -> Response:
     """One range of the body may be asked for; its offsets count the multipart envelope, which is why
-    that is the same at every request."""
-    headers = {"ETag": tag, "Accept-Ranges": "bytes"}
-    pieces, length, status = body.pieces, body.length, problems.OK
-    try:
-        spans = ranges.parse(answers.range_asked(call, tag), body.length)
-    except Invalid:
-        held.close()
-        raise
-    if len(spans) == 1:
-        pieces, length, status = ranges.cut(pieces, spans[0]), spans[0].length, problems.PARTIAL
-        headers["Content-Range"] = spans[0].content_range(body.length)
+    that is the same at every request. What is made while it is sent has no ranges."""
+    length, status, span = body.length, problems.OK, None
+    more = {"Access-Control-Expose-Headers": ", ".join(_EXPOSED)}
+    if length is not None:
+        more["Accept-Ranges"] = "bytes"
+        span = _span(call, headers["ETag"], length, held)
+    if length is not None and span is not None:
+        more["Content-Range"] = span.content_range(length)
+        length, status = span.length, problems.PARTIAL
     return Streamed(
-        Source(pieces, held),
+        Source(body.pieces(span), held),
         media_type=body.media_type,
         length=length,
         status=status,
-        headers=headers,
+        headers={**headers, **more},
         only_head=call.only_head,
     )
+
+
+def _span(call: Call, tag: str, length: int, held: ExitStack) -> Span | None:
+    try:
+        spans = ranges.parse(answers.range_asked(call, tag), length)
+    except Invalid:
+        held.close()
+        raise
+    return spans[0] if len(spans) == 1 else None

@@ -59,12 +59,14 @@ ANYTHING = Range("*/*", multipart=False, transfer_syntax="", quality=1.0)
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One representation we can give. `transfer_syntaxes` are the names it answers to (empty: it has
-    none). `default` says that it may be given when the client names no transfer syntax (PS3.18 8.7.3.5)."""
+    none). `default` says that it may be given when the client names no transfer syntax (PS3.18 8.7.3.5),
+    `wild` that it may be given to those who name neither its type nor its transfer syntax."""
 
     type: str
     multipart: bool = False
     transfer_syntaxes: tuple[str, ...] = ()
     default: bool = True
+    wild: bool = True
 
     def describe(self) -> str:
         named = "".join(f"; transfer-syntax={uid}" for uid in self.transfer_syntaxes[:1])
@@ -121,13 +123,14 @@ def quality(accepted: Sequence[Range], offer: Offer) -> float:
 
 
 def _fits(wanted: Range, offer: Offer) -> bool:
-    if wanted.type == "*/*" and not wanted.multipart:
-        return wanted.transfer_syntax in ("", ANY) or wanted.transfer_syntax in offer.transfer_syntaxes
-    if wanted.multipart != offer.multipart or not _type_fits(wanted.type, offer.type):
+    anything = wanted.type == "*/*" and not wanted.multipart
+    if not anything and (wanted.multipart != offer.multipart or not _type_fits(wanted.type, offer.type)):
         return False
-    if not wanted.transfer_syntax:
-        return offer.default
-    return wanted.transfer_syntax == ANY or wanted.transfer_syntax in offer.transfer_syntaxes
+    if wanted.transfer_syntax not in ("", ANY):
+        return wanted.transfer_syntax in offer.transfer_syntaxes
+    if wanted.type.endswith("*") and not offer.wild:
+        return False
+    return anything or wanted.transfer_syntax == ANY or offer.default
 
 
 def _type_fits(wanted: str, offered: str) -> bool:

@@ -9,7 +9,10 @@ import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
+from dicomweb import ranges
+from dicomweb.ranges import Span
 from pacs.errors import Invalid
 
 MAX_HEADER_BYTES = 16384
@@ -198,14 +201,19 @@ def _fields(block: bytes) -> dict[str, str]:
     return fields
 
 
+Cut = Callable[[int, int], Iterator[bytes]]  # (offset, length) -> bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part to be written. `open` gives its bytes, exactly `length` of them, when its turn comes."""
+    """One part to be written. `open` gives its bytes, exactly `length` of them, when its turn comes;
+    `length` is None where only they tell. With `cut` some of them can be had without the others."""
 
     content_type: str
-    length: int
+    length: int | None
     open: Callable[[], Iterator[bytes]]
     more_headers: tuple[tuple[str, str], ...] = ()
+    cut: Cut | None = None
 
     def head(self, boundary: str) -> bytes:
         # Clients compare the spelling `Content-Type:` and look for it in the first bytes only.
@@ -220,9 +228,14 @@ def boundary_of(*identity: str) -> str:
     return hashlib.sha256("\0".join(identity).encode()).hexdigest()[:48]
 
 
-def length_of(parts: Iterable[Part], boundary: str) -> int:
-    """Size of what `write` gives."""
-    return sum(len(part.head(boundary)) + part.length + 2 for part in parts) + len(_close(boundary))
+def length_of(parts: Iterable[Part], boundary: str) -> int | None:
+    """Size of what `write` gives; None when a part does not know its own."""
+    total = len(_close(boundary))
+    for part in parts:
+        if part.length is None:
+            return None
+        total += len(part.head(boundary)) + part.length + 2
+    return total
 
 
 def write(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
@@ -232,6 +245,36 @@ def write(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
         yield from part.open()
         yield b"\r\n"
     yield _close(boundary)
+
+
+def write_span(parts: Iterable[Part], boundary: str, start: int, stop: int) -> Iterator[bytes]:
+    """Bytes `start` to `stop` of what `write` gives. Of parts that can be cut, only these are read; all
+    must know their length."""
+    position = 0
+    for cut, length in _segments(parts, boundary):
+        first, last = max(start - position, 0), min(stop - position, length)
+        if first < last:
+            yield from cut(first, last - first)
+        position += length
+        if position >= stop:
+            return
+
+
+def _segments(parts: Iterable[Part], boundary: str) -> Iterator[tuple[Cut, int]]:
+    for part in parts:
+        yield _constant(part.head(boundary))
+        yield part.cut or partial(_skipping, part), part.length or 0
+        yield _constant(b"\r\n")
+    yield _constant(_close(boundary))
+
+
+def _constant(data: bytes) -> tuple[Cut, int]:
+    return lambda offset, length: iter((data[offset : offset + length],)), len(data)
+
+
+def _skipping(part: Part, offset: int, length: int) -> Iterator[bytes]:
+    """Of a part that can only be read from its beginning."""
+    return ranges.cut(part.open(), Span(offset, offset + length))
 
 
 def _close(boundary: str) -> bytes:

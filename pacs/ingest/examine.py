@@ -13,7 +13,7 @@ from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid
 from pacs.index import entry as entries
 from pacs.index.entry import Entry
-from pacs.pixels.opened import frame_table
+from pacs.pixels import opened
 from pacs.store.disk import DiskBlob, mapped
 from pacs.store.inflate import DEFLATED, inflate
 from pacs.store.spool import Spooled
@@ -87,7 +87,7 @@ def examine(spooled: Spooled, meta: FileMeta, expected: Expected) -> Entry:
     with _readable(spooled, meta) as blob:
         try:
             walked = header.walk(mapped(blob.fileno()), meta.transfer_syntax, meta.dataset_offset)
-            table = frame_table(walked, meta.transfer_syntax, blob.pread)
+            table = opened.frame_table(walked, blob.pread, meta.transfer_syntax)
             encoded = json.encode(walked)
         except Unreadable as error:
             raise Broken(

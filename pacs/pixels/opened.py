@@ -1,49 +1,57 @@
-"""Where the frames of a walked object lie; the walk is carried on behind encapsulated pixel data."""
+"""A stored object laid open for conversion: its header walked to the end, its frames found."""
 
 from pacs.dicom import header
 from pacs.dicom.attributes import tag_of
-from pacs.dicom.header import Unreadable, Walk
+from pacs.dicom.header import Buffer, Element, Unreadable, Walk
 from pacs.pixels import frames
 from pacs.pixels.frames import FrameTable, PixelShape, Read
+from pacs.pixels.transcode import Stored
 
 _EXTENDED_OFFSETS, _EXTENDED_LENGTHS = 0x7FE00001, 0x7FE00002
 
 
-def frame_table(walked: Walk, transfer_syntax: str, read: Read) -> FrameTable | None:
-    """None without pixel data. Raises Unreadable when encapsulated pixel data has no end."""
+def lay_open(buffer: Buffer, read: Read, transfer_syntax: str, offset: int) -> Stored:
+    """The object whose data set begins at `offset`; `buffer` and `read` show the same bytes, inflated
+    when they were deflated. Raises Unreadable."""
+    walk = header.walk(buffer, transfer_syntax, offset)
+    return Stored(walk, frame_table(walk, read, transfer_syntax), read, transfer_syntax)
+
+
+def frame_table(walk: Walk, read: Read, transfer_syntax: str) -> FrameTable | None:
+    """The frame table, and the walk carried on behind encapsulated pixel data. Raises Unreadable."""
     table: FrameTable | None = None
-    while walked.pixels is not None:
-        pixels, walked.pixels = walked.pixels, None
+    while walk.pixels is not None:
+        pixels, walk.pixels = walk.pixels, None
         built = frames.build(
             read,
-            _shape(walked, pixels),
+            _shape(walk, pixels),
             transfer_syntax,
             offset=pixels.offset,
             length=pixels.length,
-            end=len(walked.buffer),
-            extended_offsets=header.value(walked.buffer, walked.dataset.elements.get(_EXTENDED_OFFSETS)),
-            extended_lengths=header.value(walked.buffer, walked.dataset.elements.get(_EXTENDED_LENGTHS)),
+            end=len(walk.buffer),
+            extended_offsets=header.value(walk.buffer, walk.dataset.elements.get(_EXTENDED_OFFSETS)),
+            extended_lengths=header.value(walk.buffer, walk.dataset.elements.get(_EXTENDED_LENGTHS)),
         )
         table = table or built
         if pixels.length is None:
             if built is None or not built.complete:
                 raise Unreadable("truncated", "the encapsulated pixel data has no end (PS3.5 A.4)")
-            header.resume(walked, built.end)
+            header.resume(walk, built.end)
     return table
 
 
-def _shape(walked: Walk, pixels: header.Element) -> PixelShape:
+def _shape(walk: Walk, pixels: Element) -> PixelShape:
     def number(keyword: str, default: int) -> int:
-        return header.integer(walked, tag_of(keyword), default)
+        return header.integer(walk, tag_of(keyword), default)
 
-    photometric = walked.dataset.elements.get(tag_of("PhotometricInterpretation"))
+    photometric = walk.dataset.elements.get(tag_of("PhotometricInterpretation"))
     return PixelShape(
         rows=number("Rows", 0),
         columns=number("Columns", 0),
         samples=number("SamplesPerPixel", 1),
         bits_allocated=number("BitsAllocated", 0),
         number_of_frames=number("NumberOfFrames", 1),
-        photometric=header.ascii_value(walked.buffer, photometric),
+        photometric=header.ascii_value(walk.buffer, photometric),
         element=pixels.tag,
         vr=pixels.vr,
     )

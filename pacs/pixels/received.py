@@ -17,7 +17,7 @@ from pacs.dicom.header import Buffer, Unreadable
 from pacs.errors import Conflict, Invalid, NotAcceptable
 from pacs.pixels import part10
 from pacs.pixels.frames import PIXEL_DATA, Read
-from pacs.pixels.opened import frame_table
+from pacs.pixels.opened import lay_open
 from pacs.pixels.transcode import Stored, Transcoding, plan
 
 _FORMAT: Final = "hilum-received-1"
@@ -72,8 +72,7 @@ def of_file(buffer: Buffer) -> Received | None:
 def opened(buffer: Buffer, read: Read) -> Stored:
     """A Part 10 file ready to be transcoded; `read` reads from the same bytes. Raises Unreadable."""
     meta = header.read_meta(buffer)
-    walked = header.walk(buffer, meta.transfer_syntax, meta.dataset_offset)
-    return Stored(walked, frame_table(walked, meta.transfer_syntax, read), read, meta.transfer_syntax)
+    return lay_open(buffer, read, meta.transfer_syntax, meta.dataset_offset)
 
 
 def way_back(kept: Stored, received: Received) -> Transcoding:

@@ -1,6 +1,6 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -10,14 +10,18 @@ from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
 from pacs.db.connection import Database
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import Invalid, NotFound, Unavailable
+from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
-from pacs.retrieve import bulk, original
+from pacs.pixels.shape import FrameShape
+from pacs.retrieve import bulk, negotiate, original, recoded
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.original import Originals
+from pacs.retrieve.recoded import AsStored, Given
 from pacs.retrieve.selection import StoredObject, Wanted
+from pacs.retrieve.shapes import Shapes
 from pacs.store import layout, locations
 from pacs.store.disk import DiskBlob, DiskStore
 from pacs.store.inflate import DEFLATED, inflate
@@ -69,6 +73,7 @@ class Retrieve:
         self._scratch = scratch
         self._looks = looks
         self._originals = Originals(db, hot, scratch)
+        self._shapes = Shapes()
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
         """Instances under the unique keys named. None at all is a count of 0.
@@ -82,6 +87,26 @@ class Retrieve:
     def open(self, stored: StoredObject) -> ByteSource:
         """The Part 10 file that was chosen, whatever became of it since. Raises NotFound, Unavailable."""
         return self._file(stored)
+
+    @property
+    def abilities(self) -> Abilities:
+        """What this process can convert."""
+        return recoded.abilities()
+
+    def give(self, stored: StoredObject, accepted: Collection[str]) -> Given:
+        """The object in one of these transfer syntaxes: in its own one whenever that is among them,
+        else as it was received, else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
+        targets = negotiate.choices(
+            stored.transfer_syntax, accepted, self.abilities, pixels=stored.frames > 0
+        )
+        if targets[:1] == (stored.transfer_syntax,):
+            return AsStored(self.open(stored), stored)
+        received = self._originals.of(stored, accepted)
+        if received:
+            return AsStored(received[1], received[0])
+        if not targets:
+            raise NotAcceptable("stored in a transfer syntax that is not accepted and not converted")
+        return recoded.recode(self._plain(stored), stored, targets, self._scratch)
 
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""
@@ -101,7 +126,7 @@ class Retrieve:
         stored = StoredObject(key, *row[4:11])
         if any(number > stored.frames for number in numbers):
             raise NotFound(f"this instance has {stored.frames} frames")
-        return FrameSet(stored, row[0], numbers, lambda: self._plain(stored))
+        return FrameSet(stored, row[0], numbers, lambda: self._plain(stored), lambda: self._shape(stored))
 
     def bulkdata(self, actor: Actor, key: InstanceKey, path: str) -> BulkData:
         """One value by its path below `/bulkdata/`, e.g. `7FE00010` or `00540016/1/00181234`.
@@ -118,6 +143,17 @@ class Retrieve:
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
         for row in lookup.stream(self._db, conditions, *lookup.JSON_COLUMNS):
             yield MetadataEntry(InstanceKey(row[0], row[1], row[2]), entries.expand(row[3]))
+
+    def _shape(self, stored: StoredObject) -> FrameShape:
+        return self._shapes.of(stored, lambda: self._document(stored))
+
+    def _document(self, stored: StoredObject) -> bytes:
+        """DICOM JSON of these very bytes."""
+        row = self._row(stored.key, *lookup.STORED_COLUMNS, *lookup.JSON_COLUMNS[3:])
+        now = StoredObject(stored.key, *row[3:10])
+        if now != stored and not self._originals.is_form_of(now, stored):
+            raise Unavailable("the instance was superseded a moment ago", hint="ask again")
+        return entries.expand(row[10])
 
     def _plain(self, stored: StoredObject) -> ByteSource:
         """The file with its data set readable by position."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pacs.dicom import uids
 from pacs.pixels.frames import FrameTable
+from pacs.pixels.shape import FrameShape
 from pacs.retrieve.selection import StoredObject
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 # Media types of encapsulated frames (PS3.18 Table 8.7.3-5); what is not here is octet-stream.
 MEDIA_TYPES: Final[dict[str, str]] = {
-    uids.RLE: "image/x-dicom-rle",
+    uids.RLE: "image/dicom-rle",
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70)), "image/jpeg"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)), "image/jls"),
     **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (90, 91)), "image/jp2"),
@@ -48,32 +49,55 @@ class FrameSet:
         packed_table: bytes,
         numbers: tuple[int, ...],
         opener: "Callable[[], ByteSource]",
+        describe: Callable[[], FrameShape],
     ) -> None:
         self._table = FrameTable.from_bytes(packed_table)
         self._opener = opener
+        self._describe = describe
         self._source: ByteSource | None = None
         self.numbers = numbers
         self.stored = stored
         self.native = self._table.native
+        self.stream = self._table.stream
         self.transfer_syntax = uids.EXPLICIT_LE if self.native else stored.transfer_syntax
         self.media_type = MEDIA_TYPES.get(stored.transfer_syntax, OCTET_STREAM)
 
+    @property
+    def shape(self) -> FrameShape:
+        """Of every frame as it is stored. Raises NotAcceptable for pixels that are no integers."""
+        return self._describe()
+
     def lengths(self) -> tuple[int, ...]:
         """Bytes of each frame asked for, known without reading it."""
-        return tuple(self._table.length(number - 1) for number in self.numbers)
+        return tuple(self.length(number) for number in self.numbers)
+
+    def length(self, number: int) -> int:
+        return self._table.length(number - 1)
 
     def __iter__(self) -> Iterator[Frame]:
         for number in self.numbers:
-            yield Frame(number, self._table.length(number - 1), self._chunks(number - 1))
+            yield Frame(number, self.length(number), self.chunks(number))
 
-    def _chunks(self, frame: int) -> Iterator[bytes]:
+    def read(self, number: int, offset: int = 0, length: int | None = None) -> bytes:
+        """Bytes of one frame as it is delivered, fewer only at its end."""
+        return b"".join(self.chunks(number, offset, length))
+
+    def chunks(self, number: int, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The same in pieces of at most 1 MiB, of a native frame that is not delivered as it lies there
+        in one. Nothing else is read than what is given."""
+        stop = self.length(number) if length is None else min(self.length(number), offset + length)
         source = self._source = self._source or self._opener()
-        ranges = self._table.ranges(frame)
-        if self._table.verbatim:
-            for offset, length in ranges:
-                yield from source.chunks(offset, length)
-        else:
-            yield self._table.deliver(frame, b"".join(source.pread(*one) for one in ranges))
+        ranges = self._table.ranges(number - 1)
+        if not self._table.verbatim:
+            frame = self._table.deliver(number - 1, b"".join(source.pread(*one) for one in ranges))
+            yield frame[offset:stop]
+            return
+        position = 0
+        for begin, size in ranges:
+            first, last = max(offset - position, 0), min(stop - position, size)
+            if first < last:
+                yield from source.chunks(begin + first, last - first)
+            position += size
 
     def close(self) -> None:
         if self._source is not None:

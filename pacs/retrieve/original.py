@@ -3,6 +3,7 @@
 Who chose an object before it was recompressed gets the very file that was chosen."""
 
 import os
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pacs.pixels.received import Received
 from pacs.retrieve.selection import StoredObject
 from pacs.store import layout, locations
 from pacs.store.disk import DiskBlob, DiskStore, mapped
+from pacs.store.spool import translated
 
 
 class Originals:
@@ -35,12 +37,20 @@ class Originals:
         with self._open(uid, digest) as kept:
             return self._brought_back(kept, _note(kept))
 
-    def of(self, stored: StoredObject) -> tuple[StoredObject, DiskBlob] | None:
-        """The object as it was received; None when that is what is stored."""
+    def is_form_of(self, now: StoredObject, former: StoredObject) -> bool:
+        """Whether what is stored now is the same object, recompressed."""
+        with self._db.read() as tx:
+            return recompressions.kept_as(tx, now.key.instance, former.digest) == now.digest
+
+    def of(
+        self, stored: StoredObject, accepted: Collection[str] | None = None
+    ) -> tuple[StoredObject, DiskBlob] | None:
+        """The object as it was received; None when that is what is stored, or when the transfer syntax
+        of then is not accepted."""
         uid = stored.key.instance
         with self._db.read() as tx:
             syntax = recompressions.received_as(tx, uid, stored.digest)
-        if not syntax:
+        if not syntax or (accepted is not None and syntax not in accepted):
             return None
         with self._open(uid, stored.digest) as kept:
             note = _note(kept)
@@ -62,16 +72,15 @@ class Originals:
         return self._hot.open(hot)
 
     def _brought_back(self, kept: DiskBlob, note: Received) -> DiskBlob:
-        """In a file of its own, read and found right before anybody sees it. Raises Conflict."""
-        fd = os.open(self._scratch, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(os.dup(fd), "wb") as out:
+        """In a file of its own, read and found right before anybody sees it. Raises Conflict,
+        Unavailable."""
+        with translated():
+            fd = os.open(self._scratch, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as out:
                 for chunk in received.bring_back(mapped(kept.fileno()), kept.pread, note):
                     out.write(chunk)
-        except BaseException:
-            os.close(fd)
-            raise
-        return DiskBlob(fd)
+                out.flush()
+                return DiskBlob(os.dup(fd))
 
 
 def _note(kept: DiskBlob) -> Received:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -360,7 +361,9 @@ def frames_of(tiers: Tiers, item: DicomObject) -> FrameSet:
     key = InstanceKey(item.study, item.series, item.instance)
     conditions = lookup.where(instances=(item.instance,))
     (row,) = lookup.stream(tiers.archive._db, conditions, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
-    return FrameSet(StoredObject(key, *row[4:11]), row[0], (1,), lambda: tiers.open(item))
+    stored = StoredObject(key, *row[4:11])
+    shape = partial(tiers.archive.retrieve._shape, stored)
+    return FrameSet(stored, row[0], (1,), lambda: tiers.open(item), shape)
 
 
 def test_a_frame_of_a_cold_series_is_one_request_for_its_bytes(opened: Opener, tmp_path: Path) -> None:
