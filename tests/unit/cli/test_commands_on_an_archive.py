@@ -64,7 +64,13 @@ def test_import_check_audit(archive: ArchiveServer, files: Path) -> None:
 
     assert archive.pacs("check").stdout == "index and store agree\n"
     kept = {"objects": 0, "received_bytes": 0, "bytes": 0, "left": {}}
-    clean = {"clean": True, "rebuilt": None, "recompressed": kept, "counts": {}, "findings": []}
+    clean: dict[str, object] = {
+        "clean": True,
+        "rebuilt": None,
+        "recompressed": kept,
+        "counts": {},
+        "findings": [],
+    }
     assert archive.check() == clean
     assert "made anew from 3 stored objects" in archive.pacs("check", "--rebuild", "--fast").stdout
 
