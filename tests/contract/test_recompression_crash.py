@@ -281,6 +281,7 @@ archive = open_archive(load(sys.argv[1], {}, json.loads(sys.argv[2])))
 print("ready", flush=True)
 for outcome in archive.recompressor.every():
     archive.evictor.finish()
+    print(outcome.fate, flush=True)
 archive.evictor.finish()
 archive.close()
 """
@@ -348,7 +349,7 @@ def test_killed_at_random_with_readers_at_it(
             put(archive, item.part10())
         items += more
         with Readers(archive, items) as readers:
-            kills += killed(toml, overrides, deal.uniform(0, 1.0))
+            kills += killed(toml, overrides, deal)
             archive.recover()
         looks += readers.looks
         assert readers.wrong == [], f"HILUM_SEED={SEED}"
@@ -363,14 +364,15 @@ def test_killed_at_random_with_readers_at_it(
         print(f"\n{kills} kills while {len(items)} objects were recompressed, {looks} looks, none wrong")
 
 
-def killed(toml: str, overrides: dict[str, str], after_s: float) -> int:
-    """Whether it was still at work."""
+def killed(toml: str, overrides: dict[str, str], deal: Random) -> int:
+    """Killed while it has at least one object to do; whether it was still at work."""
     command = [sys.executable, "-c", WORKER, toml, json.dumps(overrides)]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
     try:
         assert worker.stdout is not None
-        assert worker.stdout.readline() == b"ready\n"
-        time.sleep(after_s)
+        for _ in range(1 + deal.randrange(6)):
+            assert worker.stdout.readline()
+        time.sleep(deal.uniform(0, 0.06))
         return worker.poll() is None
     finally:
         worker.kill()
