@@ -40,6 +40,7 @@ class Terms:
     acse_timeout: float
     idle_timeout: float
     unknown_sop_classes: bool = False
+    writable: frozenset[str] = frozenset()
 
 
 Doorman = Callable[[AssociateRequest], AssociateReject | None]
@@ -93,7 +94,9 @@ def _form(request: AssociateRequest) -> AssociateReject | None:
 
 
 def _establish(wire: Wire, address: str, terms: Terms, request: AssociateRequest) -> Association:
-    agreed = contexts.negotiate(request, unknown_sop_classes=terms.unknown_sop_classes)
+    agreed = contexts.negotiate(
+        request, unknown_sop_classes=terms.unknown_sop_classes, writable=terms.writable
+    )
     # The asynchronous operations window is not answered, which means one at a time (PS3.7 D.3.3.3).
     accept = AssociateAccept(
         request.called_aet, request.calling_aet, agreed.answers, terms.max_length, agreed.roles

@@ -45,11 +45,11 @@ class Item:
 class Courier(Protocol):
     """Brings objects to a peer by C-STORE."""
 
-    def takes(self, item: Item) -> bool:
-        """Whether the peer accepts this class in this transfer syntax."""
+    def accepts(self, sop_class: str) -> frozenset[str] | None:
+        """Transfer syntaxes in which the peer accepts this class; None when the peer is not there."""
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
-        """Send one object and give the peer's status."""
+        """Send one object, in a transfer syntax that is accepted, and give the peer's status."""
 
 
 class Channel(Protocol):

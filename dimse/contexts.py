@@ -1,7 +1,7 @@
 """Presentation contexts: what we offer and how a proposal is answered (PS3.8 9.3.2.2, PS3.7 D.3.3.4)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -89,19 +89,21 @@ class Negotiated:
     roles: tuple[Role, ...]
 
 
-def negotiate(request: AssociateRequest, *, unknown_sop_classes: bool) -> Negotiated:
-    """Answer every proposed context; roles are granted for storage classes as proposed."""
+def negotiate(
+    request: AssociateRequest, *, unknown_sop_classes: bool, writable: frozenset[str] = frozenset()
+) -> Negotiated:
+    """Answer every proposed context; roles are granted for storage classes as proposed. `writable` are
+    the transfer syntaxes that objects can be converted to."""
     proposed_roles = {role.sop_class: role for role in request.roles}
     accepted: dict[int, Context] = {}
     answers: list[Answered] = []
     for proposed in request.contexts:
-        answer = _answer(proposed, unknown_sop_classes=unknown_sop_classes)
+        role = proposed_roles.get(proposed.abstract_syntax)
+        scp = role is not None and role.scp and operation_of(proposed.abstract_syntax) is Operation.C_STORE
+        first = _deliverable(proposed, writable) if scp else proposed
+        answer = _answer(first, unknown_sop_classes=unknown_sop_classes)
         answers.append(answer)
         if answer.result == 0:
-            role = proposed_roles.get(proposed.abstract_syntax)
-            scp = (
-                role is not None and role.scp and operation_of(proposed.abstract_syntax) is Operation.C_STORE
-            )
             accepted[answer.id] = Context(answer.id, proposed.abstract_syntax, answer.transfer_syntax, scp)
     return Negotiated(MappingProxyType(accepted), tuple(answers), _granted(proposed_roles, accepted.values()))
 
@@ -141,6 +143,18 @@ def _answer(proposed: Proposed, *, unknown_sop_classes: bool) -> Answered:
     if chosen is None:
         return Answered(proposed.id, 4, uids.IMPLICIT_LE)
     return Answered(proposed.id, 0, chosen)
+
+
+def _deliverable(proposed: Proposed, writable: frozenset[str]) -> Proposed:
+    """With the syntaxes first in which everything of the class can be given by C-GET: the peer decides
+    how images are compressed, while other classes hold what is not. A video is given as it is or not
+    at all."""
+    name = UID_dictionary.get(proposed.abstract_syntax, ("",))[0]
+    if name.startswith("Video"):
+        return proposed
+    good = writable if name.endswith("Image Storage") else writable & QUERY_SYNTAXES
+    ordered = sorted(proposed.transfer_syntaxes, key=lambda syntax: syntax not in good)
+    return replace(proposed, transfer_syntaxes=tuple(ordered))
 
 
 def _preferred(known: tuple[str, ...]) -> str | None:

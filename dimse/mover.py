@@ -1,6 +1,6 @@
 """C-MOVE sub-operations: associations with the destination, opened as they are needed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,28 +17,33 @@ from pacs import log
 _ATTEMPTS: Final = 3  # how often an association that broke is opened again
 _log = log.get(__name__)
 
-Pair = tuple[str, str]  # SOP class, transfer syntax
+Syntaxes = tuple[str, ...]
 
 
 class Mover:
-    """A `channel.Courier` for one destination. Each pair of SOP class and transfer syntax is proposed
-    in a context of its own, so that the destination cannot choose a syntax that is not the stored one;
-    more pairs than fit into one association are spread over several."""
+    """A `channel.Courier` for one destination. `proposed` are the contexts for each SOP class, as lists
+    of transfer syntaxes; more of them than fit into one association are spread over several."""
 
     def __init__(
-        self, target: Target, pairs: Iterable[Pair], originator: tuple[str, int], tick: Callable[[], None]
+        self,
+        target: Target,
+        proposed: Mapping[str, Iterable[Syntaxes]],
+        originator: tuple[str, int],
+        tick: Callable[[], None],
     ) -> None:
-        ordered = tuple(dict.fromkeys(pairs))
-        batches = [ordered[i : i + MAX_CONTEXTS] for i in range(0, len(ordered), MAX_CONTEXTS)]
-        self._lines = [_Line(target, batch, originator, tick) for batch in batches]
-        self._line_of = {pair: line for line in self._lines for pair in line.pairs}
+        self._lines: list[_Line] = []
+        self._line_of: dict[str, _Line] = {}
+        for batch in _batches({sop_class: tuple(lists) for sop_class, lists in proposed.items()}):
+            line = _Line(target, batch, originator, tick)
+            self._lines.append(line)
+            self._line_of |= dict.fromkeys((sop_class for sop_class, _ in batch), line)
 
-    def takes(self, item: Item) -> bool:
-        line = self._line_of.get((item.sop_class, item.transfer_syntax))
-        return line is not None and line.takes(item)
+    def accepts(self, sop_class: str) -> frozenset[str] | None:
+        line = self._line_of.get(sop_class)
+        return frozenset() if line is None else line.accepts(sop_class)
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
-        return self._line_of[item.sop_class, item.transfer_syntax].store(item, dataset)
+        return self._line_of[item.sop_class].store(item, dataset)
 
     def __enter__(self) -> Self:
         return self
@@ -50,13 +55,29 @@ class Mover:
             line.close()
 
 
+def _batches(proposed: Mapping[str, tuple[Syntaxes, ...]]) -> Iterator[list[tuple[str, Syntaxes]]]:
+    """Contexts for one association each; those of a class stay together."""
+    batch: list[tuple[str, Syntaxes]] = []
+    for sop_class, lists in proposed.items():
+        if len(batch) + len(lists) > MAX_CONTEXTS:
+            yield batch
+            batch = []
+        batch += [(sop_class, syntaxes) for syntaxes in lists]
+    if batch:
+        yield batch
+
+
 class _Line:
     """One association with the destination, for one batch of contexts."""
 
     def __init__(
-        self, target: Target, pairs: tuple[Pair, ...], originator: tuple[str, int], tick: Callable[[], None]
+        self,
+        target: Target,
+        batch: list[tuple[str, Syntaxes]],
+        originator: tuple[str, int],
+        tick: Callable[[], None],
     ) -> None:
-        self.pairs = pairs
+        self._batch = batch
         self._target = target
         self._originator = originator
         self._tick = tick
@@ -64,10 +85,9 @@ class _Line:
         self._dialogue: Dialogue | None = None
         self._scu: StoreScu | None = None
 
-    def takes(self, item: Item) -> bool:
-        """True also when there is no association: then `store` says what went wrong."""
+    def accepts(self, sop_class: str) -> frozenset[str] | None:
         scu = self._opened()
-        return scu is None or scu.takes(item)
+        return None if scu is None else scu.accepts(sop_class)
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
         scu = self._opened()
@@ -97,9 +117,8 @@ class _Line:
         return self._scu
 
     def _open(self) -> None:
-        proposed = requestor.proposals((sop_class, (syntax,)) for sop_class, syntax in self.pairs)
         try:
-            association = requestor.request(self._target, proposed)
+            association = requestor.request(self._target, requestor.proposals(self._batch))
         except AssociationEnded as error:
             _log.warning("no association for a move to=%s reason=%s", self._target.called_aet, error)
             self._attempts = _ATTEMPTS  # it would cost every object another time-out

@@ -1,6 +1,6 @@
 """What the handlers need of the archive; `pacs.runtime.Archive` is one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ from pacs.config import Config
 from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Receipt
 from pacs.query.model import Match, Query
+from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.selection import StoredObject, Wanted
 
 
@@ -26,8 +27,10 @@ class Search(Protocol):
     def stream(self, actor: Actor, query: Query) -> Iterator[Match]: ...
 
 
-class ByteSource(Protocol):
-    def chunks(self, offset: int = 0) -> Iterator[bytes]: ...
+class Given(Protocol):
+    transfer_syntax: str
+
+    def dataset(self, working: Callable[[], None]) -> Iterator[bytes]: ...
 
 
 class Chosen(Protocol):
@@ -43,7 +46,10 @@ class Chosen(Protocol):
 class Retrieve(Protocol):
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen: ...
 
-    def open(self, stored: StoredObject) -> AbstractContextManager[ByteSource]: ...
+    @property
+    def abilities(self) -> Abilities: ...
+
+    def give(self, stored: StoredObject, accepted: Collection[str]) -> AbstractContextManager[Given]: ...
 
 
 class Door(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Final
 
 from dimse import dataset, question, status
@@ -10,7 +11,7 @@ from dimse.command import Operation
 from dimse.contexts import MODELS, Root
 from dimse.identifier import Identifier
 from dimse.mover import Mover
-from dimse.ports import Archive, ByteSource, Chosen
+from dimse.ports import Archive, Chosen
 from dimse.requestor import Target
 from dimse.status import Status
 from pacs import clock, log
@@ -18,7 +19,9 @@ from pacs.auth.actor import Actor
 from pacs.config import DimseConfig, Peer
 from pacs.dicom.attributes import tag_of
 from pacs.dicom.level import Level
-from pacs.errors import PacsError
+from pacs.errors import NotAcceptable, PacsError
+from pacs.retrieve import negotiate
+from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.selection import StoredObject, Wanted
 
 _FAILED_LIST: Final = tag_of("FailedSOPInstanceUIDList")
@@ -49,8 +52,9 @@ def handle_move(archive: Archive, actor: Actor, request: Request, channel: Chann
         chosen = archive.retrieve.choose(actor, wanted)
         tally = _Tally(channel, chosen.count)
         originator = (request.calling_aet, request.message_id)
-        mover = Mover(_target(config, peer), chosen.contexts, originator, tally.heartbeat)
-        _deliver(archive, chosen, mover, tally, request)
+        proposed = _proposed(chosen, archive.retrieve.abilities)
+        mover = Mover(_target(config, peer), proposed, originator, tally.heartbeat)
+        _deliver(archive, chosen, mover, _News(tally, sending=tally.heartbeat), request)
 
 
 def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channel) -> None:
@@ -62,7 +66,9 @@ def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channe
         channel.reply(wanted)
         return
     chosen = archive.retrieve.choose(actor, wanted)
-    _deliver(archive, chosen, nullcontext(channel.courier()), _Tally(channel, chosen.count), request)
+    # Nothing else can be said on the association while a data set is under way on it (PS3.7 6.3.1).
+    news = _News(_Tally(channel, chosen.count), sending=_silent)
+    _deliver(archive, chosen, nullcontext(channel.courier()), news, request)
 
 
 def _wanted(asked: Identifier, root: Root) -> Wanted | Status:
@@ -93,39 +99,56 @@ def _target(config: DimseConfig, peer: Peer) -> Target:
     )
 
 
+def _proposed(chosen: Chosen, able: Abilities) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Presentation contexts by SOP class."""
+    stored: dict[str, list[str]] = {}
+    for sop_class, syntax in chosen.contexts:
+        stored.setdefault(sop_class, []).append(syntax)
+    return {sop_class: negotiate.proposals(syntaxes, able) for sop_class, syntaxes in stored.items()}
+
+
 def _deliver(
     archive: Archive,
     chosen: Chosen,
     opened: AbstractContextManager[Courier],
-    tally: "_Tally",
+    news: "_News",
     request: Request,
 ) -> None:
+    tally = news.tally
     with opened as courier:
         for stored in chosen:
             if tally.cancelled():
                 break
-            tally.count(stored.key.instance, _send(archive, stored, courier, tally.heartbeat))
+            tally.count(stored.key.instance, _send(archive, stored, courier, news))
             tally.pending()
     tally.finish(request.context.transfer_syntax)
 
 
-def _send(archive: Archive, stored: StoredObject, courier: Courier, tick: Tick) -> Status:
+def _send(archive: Archive, stored: StoredObject, courier: Courier, news: "_News") -> Status:
     """One sub-operation. An object that fails does not keep the others from going."""
-    item = Item(stored.sop_class, stored.key.instance, stored.transfer_syntax)
-    if not courier.takes(item):
-        return status.NO_CONTEXT
+    accepted = courier.accepts(stored.sop_class)
+    if accepted is None:
+        return status.NOT_SENT
     try:
-        with archive.retrieve.open(stored) as source:
-            return courier.store(item, _ticking(source, stored.dataset_offset, tick))
+        with archive.retrieve.give(stored, accepted) as given:
+            item = Item(stored.sop_class, stored.key.instance, given.transfer_syntax)
+            return courier.store(item, _ticking(given.dataset(news.tally.heartbeat), news.sending))
+    except NotAcceptable as error:
+        _log.warning("sub-operation failed from=%s reason=%s", stored.transfer_syntax, error)
+        return status.not_converted(error)
     except PacsError as error:
         _log.warning("sub-operation failed kind=%s", type(error).__name__)
         return status.NOT_READ
 
 
-def _ticking(source: ByteSource, offset: int, tick: Tick) -> Iterator[bytes]:
-    for chunk in source.chunks(offset):
+def _ticking(chunks: Iterator[bytes], tick: Tick) -> Iterator[bytes]:
+    for chunk in chunks:
         yield chunk
         tick()
+
+
+def _silent() -> None:
+    """Says nothing."""
 
 
 class _Tally:
@@ -136,6 +159,7 @@ class _Tally:
         self._remaining = total
         self._completed = self._failed = self._warning = 0
         self._failures: list[str] = []
+        self._reason = ""
         self._told = clock.monotonic()
         self._cancelled = False
 
@@ -152,6 +176,7 @@ class _Tally:
         else:
             self._failed += 1
             self._failures.append(sop_instance)
+            self._reason = self._reason or outcome.comment
 
     def pending(self) -> None:
         self._channel.reply(status.PENDING, counts=self._counts(with_remaining=True))
@@ -174,10 +199,19 @@ class _Tally:
     def _outcome(self) -> Status:
         if self._cancelled:
             return status.CANCEL
-        if self._failed and not self._completed and not self._warning:
-            return status.ALL_FAILED
-        return status.SOME_FAILED if self._failed or self._warning else status.SUCCESS
+        if not self._failed and not self._warning:
+            return status.SUCCESS
+        none = not self._completed and not self._warning
+        return status.because(status.ALL_FAILED if none else status.SOME_FAILED, self._reason)
 
     def _counts(self, *, with_remaining: bool) -> Counts:
         remaining = self._remaining if with_remaining else None
         return Counts(remaining, self._completed, self._failed, self._warning)
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """Whom to tell of progress; `sending` is called between the pieces of a data set."""
+
+    tally: _Tally
+    sending: Tick

@@ -24,11 +24,11 @@ class StoreScu:
         for context in contexts:
             self._contexts.setdefault((context.abstract_syntax, context.transfer_syntax), context)
 
-    def takes(self, item: Item) -> bool:
-        return (item.sop_class, item.transfer_syntax) in self._contexts
+    def accepts(self, sop_class: str) -> frozenset[str]:
+        return frozenset(syntax for known, syntax in self._contexts if known == sop_class)
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
-        """Send one object as it is stored. Raises AssociationEnded or ProtocolError."""
+        """Send one object. Raises AssociationEnded or ProtocolError."""
         aet, message = self._originator or ("", None)
         request = Command(
             Operation.C_STORE,

@@ -51,7 +51,11 @@ class _House:
         self._archive = archive
         self._config = config
         self._terms = Terms(
-            config.max_pdu, config.acse_timeout, config.idle_timeout, config.unknown_sop_classes
+            config.max_pdu,
+            config.acse_timeout,
+            config.idle_timeout,
+            config.unknown_sop_classes,
+            archive.retrieve.abilities.writes,
         )
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, socket.socket] = {}

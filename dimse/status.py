@@ -1,7 +1,7 @@
 """The one file that knows DIMSE status codes (PS3.7 C, PS3.4 B.2.3, C.4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -47,7 +47,7 @@ ALL_FAILED: Final = Status(0xA702, "no sub-operation succeeded")
 DESTINATION_UNKNOWN: Final = Status(0xA801, "move destination is not configured")
 
 # Our own, for sub-operations that never reached a peer; only counted, never sent.
-NO_CONTEXT: Final = Status(0xC301, "transfer syntax not accepted")
+_NO_CONTEXT: Final = 0xC301
 NOT_SENT: Final = Status(0xC302, "no association with the destination")
 NOT_READ: Final = Status(0xC303, "stored object cannot be read")
 
@@ -96,6 +96,16 @@ def of_error(operation: int, error: PacsError) -> Status:
         return Status(_UNAVAILABLE.get(operation, 0x0213), str(error))  # 0213: resource limitation
     code = next((code for kind, code in _KINDS if isinstance(error, kind)), PROCESSING_FAILURE.code)
     return Status(code, str(error))
+
+
+def not_converted(error: NotAcceptable) -> Status:
+    """Of a sub-operation: no transfer syntax that the peer accepts."""
+    return Status(_NO_CONTEXT, str(error))
+
+
+def because(status: Status, reason: str) -> Status:
+    """The same with the first reason that was found, where there is one."""
+    return replace(status, comment=reason) if reason else status
 
 
 def mismatch(comment: str) -> Status:

@@ -161,14 +161,15 @@ class Client:
         return final, found
 
     def get(
-        self, identifier: Dataset, pairs: Iterable[tuple[str, str]]
+        self, identifier: Dataset, pairs: Iterable[tuple[str, str | tuple[str, ...]]]
     ) -> tuple[Dataset, dict[str, Received]]:
-        """C-GET over contexts for exactly these (SOP class, transfer syntax) pairs. Returns the
-        final response with its counters, and what came."""
+        """C-GET over contexts for exactly these (SOP class, transfer syntax) pairs; several syntaxes
+        are listed in one context. Returns the final response with its counters, and what came."""
         inbox = Inbox()
         model = StudyRootQueryRetrieveInformationModelGet
         kinds = list(dict.fromkeys(pairs))
-        contexts = [build_context(model), *(build_context(*pair) for pair in kinds)]
+        offered = ((name, [one] if isinstance(one, str) else list(one)) for name, one in kinds)
+        contexts = [build_context(model), *(build_context(*pair) for pair in offered)]
         roles: list[SCP_SCU_RoleSelectionNegotiation] = [
             build_role(name, scp_role=True) for name in dict.fromkeys(pair[0] for pair in kinds)
         ]

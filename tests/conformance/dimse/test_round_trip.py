@@ -36,7 +36,7 @@ def test_in_and_out(open_house: Open) -> None:
 def test_what_cannot_be_given_is_listed(open_house: Open) -> None:
     item = next(item for item in WAVE if item.transfer_syntax == "1.2.840.10008.1.2.4.50")
     plain = ct_series(2, rows=8, columns=8)
-    accepted = [(plain[0].sop_class, plain[0].transfer_syntax), (item.sop_class, "1.2.840.10008.1.2.1")]
+    accepted = [(plain[0].sop_class, plain[0].transfer_syntax), (item.sop_class, "1.2.840.10008.1.2.4.51")]
     with station(accepted) as destination:
         house = open_house(destination)
         house.client.store([item, *plain])

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, Self
@@ -20,10 +20,12 @@ from pacs.auth.actor import Role as Right
 from pacs.config import Config, DimseConfig
 from pacs.dicom import uids
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import NotFound
+from pacs.errors import NotAcceptable, NotFound
 from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Receipt, Stored
 from pacs.query.model import Match, Query
+from pacs.retrieve import negotiate
+from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.selection import StoredObject, Wanted
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -112,11 +114,20 @@ class FakeArchive:
         pairs = tuple(dict.fromkeys((one.sop_class, one.transfer_syntax) for one in stored))
         return _Chosen(stored, pairs)
 
+    @property
+    def abilities(self) -> Abilities:
+        native = frozenset({uids.EXPLICIT_LE, uids.IMPLICIT_LE})
+        return Abilities(native, native)
+
     @contextlib.contextmanager
-    def open(self, stored: StoredObject) -> Iterator[Any]:
+    def give(self, stored: StoredObject, accepted: Collection[str]) -> Iterator[Any]:
+        """The same bytes whatever the transfer syntax."""
         self._fail()
+        possible = negotiate.choices(stored.transfer_syntax, accepted, self.abilities)
+        if not possible:
+            raise NotAcceptable("nothing fits")
         chunks = self.objects[stored.key.instance][1]
-        yield SimpleNamespace(chunks=lambda offset=0: chunks())
+        yield SimpleNamespace(transfer_syntax=possible[0], dataset=lambda working: chunks())
 
     def put(self, instance: str, dataset: bytes, sop_class: str = CT, syntax: str = uids.EXPLICIT_LE) -> None:
         self.put_stream(instance, lambda: iter([dataset]), sop_class, syntax)

@@ -132,3 +132,33 @@ def test_roles_are_granted_for_storage_only() -> None:
     assert agreed.roles == (Role(CT, scu=False, scp=True), Role(STUDY_GET, scu=True, scp=False))
     assert agreed.accepted[3].requestor_scp
     assert not agreed.accepted[1].requestor_scp
+
+
+VIDEO = "1.2.840.10008.5.1.4.1.1.77.1.1.1"
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+MPEG_4 = "1.2.840.10008.1.2.4.102"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "proposed", "chosen"),
+    [
+        (CT, (JPEG, JPEG_LS, uids.EXPLICIT_LE), JPEG_LS),
+        (CT, (JPEG, uids.IMPLICIT_LE, uids.EXPLICIT_LE), uids.EXPLICIT_LE),
+        (CT, (JPEG,), JPEG),
+        (SEGMENTATION, (JPEG_LS, uids.EXPLICIT_LE), uids.EXPLICIT_LE),
+        (SEGMENTATION, (JPEG_LS,), JPEG_LS),
+        (VIDEO, (MPEG_4, uids.EXPLICIT_LE), MPEG_4),
+    ],
+)
+def test_what_is_to_be_given_is_agreed_on_so_that_it_can_be(
+    sop_class: str, proposed: tuple[str, ...], chosen: str
+) -> None:
+    writable = frozenset({JPEG_LS, uids.EXPLICIT_LE, uids.IMPLICIT_LE})
+    asking = asked(Proposed(1, sop_class, proposed), roles=(Role(sop_class, scu=False, scp=True),))
+    agreed = contexts.negotiate(asking, unknown_sop_classes=False, writable=writable)
+    assert agreed.answers[0].transfer_syntax == chosen
+    sending = contexts.negotiate(
+        asked(Proposed(1, sop_class, proposed)), unknown_sop_classes=False, writable=writable
+    )
+    assert sending.answers[0].transfer_syntax == proposed[0] or proposed[0] == uids.IMPLICIT_LE

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from dimse import associate, command, pdu, retrieve
-from dimse.associate import AssociateAccept, AssociateReject, Role
+from dimse.associate import Answered, AssociateAccept, AssociateReject, Proposed, Role
 from dimse.command import Command, Operation
 from dimse.pdu import Kind
 from pacs.config import Peer as Known
@@ -118,6 +118,17 @@ def test_what_the_peer_does_not_take_is_counted_and_listed() -> None:
         assert set(out.received) == {"1.2.1", "1.2.5"}
         assert (out.final.status, out.counts) == (0xB000, (None, 2, 3, 0))
         assert b"1.2.2\\1.2.3\\1.2.4" in out.identifier
+        assert out.final.error_comment == "nothing fits"
+
+
+def test_a_data_set_under_way_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by news of the retrieval: both go over one association."""
+    monkeypatch.setattr(retrieve, "_HEARTBEAT", 0.0)
+    with service() as running:
+        running.archive.put_stream("1.2.1", lambda: iter([bytes(10)] * 5))
+        out = get(running)
+        assert out.received == {"1.2.1": bytes(50)}
+        assert [p.remaining for p in out.pending] == [0]
 
 
 def test_all_failed() -> None:
@@ -263,14 +274,13 @@ class Destination:
             peer.send(associate.encode_reject(self.reject))
             return
         self.associations.append(len(asked.contexts))
-        answers = tuple(
-            associate.Answered(
-                c.id, 0 if c.transfer_syntaxes[0] in self.syntaxes else 4, c.transfer_syntaxes[0]
-            )
-            for c in asked.contexts
-        )
+        answers = tuple(self._answer(one) for one in asked.contexts)
         peer.send(associate.encode_accept(AssociateAccept("D", "H", answers, self.max_length)))
         self._objects(peer)
+
+    def _answer(self, proposed: Proposed) -> Answered:
+        liked = [syntax for syntax in proposed.transfer_syntaxes if syntax in self.syntaxes]
+        return Answered(proposed.id, 0, liked[0]) if liked else Answered(proposed.id, 4, "")
 
     def _objects(self, peer: Peer) -> None:
         raw, data, asked = b"", b"", Command(0)
@@ -336,7 +346,7 @@ def test_move_brings_every_byte(limit: int) -> None:
     assert destination.received == data
     assert (out.final.status, out.counts) == (0, (None, 3, 0, 0))
     assert [(p.remaining, p.completed) for p in out.pending] == [(2, 1), (1, 2), (0, 3)]
-    assert destination.associations == [1]
+    assert destination.associations == [2]
     assert {(r.originator_aet, r.originator_message_id) for r in destination.requests} == {("PEER", 5)}
     assert [r.message_id for r in destination.requests] == [1, 2, 3]
 
@@ -348,13 +358,14 @@ def test_a_release_collision_is_survived() -> None:
         assert move(running).final.status == 0
 
 
-def test_each_pair_has_a_context_and_each_128_an_association() -> None:
+def test_each_class_has_its_contexts_and_each_128_an_association() -> None:
+    """The stored syntax and the one to fall back on."""
     destination = Destination()
     with moving(destination) as running:
         for n in range(300):
             running.archive.put(f"1.2.{n}", b"data", sop_class=f"1.2.840.{n % 150}", syntax=uids.EXPLICIT_LE)
         out = move(running)
-    assert sorted(destination.associations) == [22, 128]
+    assert sorted(destination.associations) == [44, 128, 128]
     assert out.counts == (None, 300, 0, 0)
 
 
@@ -393,7 +404,7 @@ def test_a_destination_that_hangs_up_is_called_again() -> None:
         for n in range(1, 6):
             running.archive.put(f"1.2.{n}", b"data")
         out = move(running)
-    assert destination.associations == [1, 1]
+    assert destination.associations == [2, 2]
     assert (out.final.status, out.counts) == (0xB000, (None, 4, 1, 0))
 
 
