@@ -48,6 +48,14 @@ class StoreConfig:
         "Other bytes under a known SOP Instance UID: supersede keeps both and shows the later; "
         "keep-first shows the first and puts the newcomer into quarantine.",
     )
+    recompress: Literal["", "htj2k-rpcl"] = setting(
+        "",
+        "Keep uncompressed pixel data as HTJ2K Lossless RPCL (1.2.840.10008.1.2.4.202), made in the "
+        "background and proved before the original goes; empty keeps everything as it was received.",
+    )
+    recompress_grace_seconds: float = setting(
+        300.0, "Seconds a file stays after its object was recompressed.", low=0.0, high=86_400.0
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
 from pacs.pixels.shape import FrameShape
-from pacs.retrieve import bulk, negotiate, recoded, samples
+from pacs.retrieve import bulk, negotiate, original, recoded, samples
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.negotiate import Abilities
+from pacs.retrieve.original import Originals
 from pacs.retrieve.recoded import AsStored, Given
 from pacs.retrieve.samples import Image
 from pacs.retrieve.selection import StoredObject, Wanted
@@ -77,6 +78,7 @@ class Retrieve:
         self._scratch = scratch
         self._looks = looks
         self._reads = reads
+        self._originals = Originals(db, reader, scratch)
         self._shapes = Shapes()
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
@@ -89,8 +91,8 @@ class Retrieve:
         return Chosen(self._db, conditions, count, contexts)
 
     def open(self, stored: StoredObject) -> ByteSource:
-        """The Part 10 file as it was received. Raises NotFound, Unavailable."""
-        return self._reader.find(lambda: self._places(stored))
+        """The Part 10 file that was chosen, whatever became of it since. Raises NotFound, Unavailable."""
+        return self._file(stored)
 
     @property
     def abilities(self) -> Abilities:
@@ -99,12 +101,15 @@ class Retrieve:
 
     def give(self, stored: StoredObject, accepted: Collection[str]) -> Given:
         """The object in one of these transfer syntaxes: in its own one whenever that is among them,
-        else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
+        else as it was received, else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
         targets = negotiate.choices(
             stored.transfer_syntax, accepted, self.abilities, pixels=stored.frames > 0
         )
         if targets[:1] == (stored.transfer_syntax,):
             return AsStored(self.open(stored), stored)
+        received = self._originals.of(stored, accepted)
+        if received:
+            return AsStored(received[1], received[0])
         if not targets:
             raise NotAcceptable("stored in a transfer syntax that is not accepted and not converted")
         return recoded.recode(self._plain(stored), stored, targets, self._scratch)
@@ -144,6 +149,9 @@ class Retrieve:
         self._admit(actor, _only(key), "bulkdata", often=True)
         row = self._row(key, *lookup.STORED_COLUMNS)
         stored = StoredObject(key, *row[3:10])
+        received = self._originals.of(stored) if original.is_value_of_pixels(path) else None
+        if received:  # the metadata promises the value as it was received
+            return bulk.find(received[1], received[0], path)
         return bulk.find(self._plain(stored), stored, path)
 
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
@@ -156,17 +164,25 @@ class Retrieve:
     def _document(self, stored: StoredObject) -> bytes:
         """DICOM JSON of these very bytes."""
         row = self._row(stored.key, *lookup.STORED_COLUMNS, *lookup.JSON_COLUMNS[3:])
-        if StoredObject(stored.key, *row[3:10]) != stored:
+        now = StoredObject(stored.key, *row[3:10])
+        if now != stored and not self._originals.is_form_of(now, stored):
             raise Unavailable("the instance was superseded a moment ago", hint="ask again")
         return entries.expand(row[10])
 
     def _plain(self, stored: StoredObject) -> ByteSource:
         """The file with its data set readable by position."""
-        blob = self.open(stored)
+        blob = self._file(stored)
         if stored.transfer_syntax not in DEFLATED:
             return blob
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
+
+    def _file(self, stored: StoredObject) -> ByteSource:
+        try:
+            return self._reader.find(lambda: self._places(stored))
+        except NotFound:  # it is kept in another form by now
+            again = self._originals.chosen_before(stored)
+            return again or self._reader.find(lambda: self._places(stored))
 
     def _places(self, stored: StoredObject) -> list[Location]:
         with self._db.read() as tx:
