@@ -187,7 +187,7 @@ class AiModel:
     attempts: int = _setting(
         20, "How often it is asked about one study before that is given up.", low=1, high=1000
     )
-    workers: int = _setting(1, "Studies it is asked about at once by one worker process.", low=1, high=64)
+    workers: int = _setting(2, "Studies it is asked about at once by one worker process.", low=1, high=64)
 
 
 @dataclass(frozen=True, slots=True)
