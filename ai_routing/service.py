@@ -183,8 +183,7 @@ def status(archive: Archive, actor: Actor) -> tuple[ModelStatus, ...]:
             name=name,
             configured=name in models,
             enabled=name in models and models[name].enabled,
-            waiting=sum(counts.get((name, state), 0) for state in (State.WAITING, State.ANSWERED))
-            - parked[name],
+            waiting=sum(counts.get((name, state), 0) for state in (State.WAITING, *runs.KEPT)) - parked[name],
             asked=counts.get((name, State.ASKED), 0),
             done=counts.get((name, State.DONE), 0),
             refused=counts.get((name, State.REFUSED), 0),

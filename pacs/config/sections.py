@@ -190,6 +190,93 @@ class AuthConfig:
 
 
 @dataclass(frozen=True, slots=True)
+<<<<<<< HEAD
+=======
+class AiModel:
+    """A model that reads studies."""
+
+    name: str = _needed("What to call it, in rules, findings and the audit trail.", form="name")
+    kind: Literal["http", "python", "onnx"] = _setting(
+        "http", "http: a server that is sent jobs; python, onnx: a plugin that runs in the worker."
+    )
+    version: str = _setting("", "The version expected; what another one answers is refused. Empty: any.")
+    enabled: bool = _setting(True, "Send it studies. Otherwise they wait for it until it is enabled again.")
+    url: str = _setting(
+        "", "Where jobs are sent (kind http), e.g. http://127.0.0.1:9000/jobs.", form="http-url"
+    )
+    path: str = _setting("", "The plugin's file (kinds python and onnx).")
+    secret: str = _setting(
+        "", "Sent with every job as `Authorization: Bearer`, so that the model knows us.", secret=True
+    )
+    timeout_seconds: float = _setting(
+        60.0, "Seconds until an answer has to be complete.", low=0.1, high=3600.0
+    )
+    callback: bool = _setting(
+        True, "Let it answer 202 and tell its findings later; otherwise they have to come at once."
+    )
+    answer_seconds: float = _setting(
+        3600.0,
+        "Seconds it has for findings told later; then it is asked again. Its token is good for as long.",
+        low=1.0,
+        high=604_800.0,
+    )
+    attempts: int = _setting(
+        20, "How often it is asked about one study before that is given up.", low=1, high=1000
+    )
+    workers: int = _setting(2, "Studies it is asked about at once by one worker process.", low=1, high=64)
+
+
+@dataclass(frozen=True, slots=True)
+class AiRule:
+    """Which studies go to a model: those that meet every condition. One not set is met by any study."""
+
+    name: str = _needed("What to call it when it is given as the reason.", form="name")
+    model: str = _needed("Name of the model, one of [[ai.models]].", form="name")
+    modalities: tuple[str, ...] = _setting((), "Some series is of one of these modalities, e.g. CT, MR.")
+    body_parts: tuple[str, ...] = _setting(
+        (), "Some series is of one of these body parts (Body Part Examined), e.g. CHEST."
+    )
+    description: str = _setting(
+        "", "The study's description is like this, case aside; * and ? stand for anything."
+    )
+    sop_classes: tuple[str, ...] = _setting((), "Some object is of one of these SOP classes, by UID.")
+    min_instances: int = _setting(0, "It has at least so many objects.", low=0, high=1_000_000_000)
+    max_instances: int = _setting(
+        0, "It has at most so many objects; 0: any number.", low=0, high=1_000_000_000
+    )
+    min_age_years: float = _setting(
+        0.0,
+        "The patient was at least so old at the study. Not met while the age is unknown.",
+        low=0.0,
+        high=200.0,
+    )
+    max_age_years: float = _setting(
+        0.0,
+        "The patient was at most so old; 0: any age. Not met while the age is unknown.",
+        low=0.0,
+        high=200.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AiConfig:
+    """Models, and which studies they are asked about. They change the order of the reading list only."""
+
+    base_url: str = _setting(
+        "",
+        "Where models find this archive, e.g. https://pacs.example.org. Empty: where [web] listens.",
+        form="http-url",
+    )
+    models: tuple[AiModel, ...] = _setting((), "Known models, one [[ai.models]] table each.")
+    rules: tuple[AiRule, ...] = _setting(
+        (),
+        "Which studies go to which model, one [[ai.rules]] table each; a study goes to every model "
+        "that any rule names for it.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+>>>>>>> ai
 class Config:
     """The effective settings of one archive."""
 

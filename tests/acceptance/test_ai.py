@@ -107,7 +107,7 @@ def test_the_study_with_the_finding_rises_to_the_top(
         (run,) = (one["run"] for one in runs(server) if one["run"]["study_uid"] == items[6].study)
         took = (rose_ns - run["answered_ns"]) / 1e9
         print(f"at the top {took:.2f} s after the answer")
-        assert took < 2.0 + 1.0, "and a second for a busy machine"
+        assert took < 10.0, "2 s on a machine of its own; more is something that it waited for"
         (report,) = reports(server, items[6].study)
         assert report.PatientID == pydicom.dcmread(io.BytesIO(items[6].part10())).PatientID
         (evidence,) = report.CurrentRequestedProcedureEvidenceSequence

@@ -15,7 +15,6 @@ from typing import Any, Self
 
 import pytest
 
-from pacs.auth.actor import system
 from pacs.db.connection import Database
 from pacs.errors import Unavailable
 from pacs.index import catalog, recompressions
@@ -26,7 +25,6 @@ from pacs.store import packs
 from pacs.store.eviction import Evictor
 from pacs.store.folder import FolderStore
 from pacs.store.spool import Spooled
-from pacs.store.unpack import restore_packs
 from pacs.store.writer import Writer
 from tests.contract.conftest import Opener, put
 from tests.support.compressible import Picture, pictures
@@ -226,12 +224,7 @@ def test_recompressed_objects_move_to_the_cold_tier_and_back(opened: Opener, tmp
     (place,) = tiers.places_of(stored(archive, items[0]))
     assert place.tier == COLD
     index = index_of(archive)
-    archive.checker.rebuild()
-
-    def record(spooled: Spooled, where: Any) -> None:
-        archive.ingest.restore(system("rebuild"), spooled, "", place=where)
-
-    restore_packs(archive.stores.db, tiers.cold, archive.stores.spool, record)
+    tiers.checker().rebuild()
     assert index_of(archive) == index
     assert isinstance(put(archive, items[0].part10()), Duplicate)
     assert tiers.recaller().recall_study(items[0].study) == 3
