@@ -45,7 +45,7 @@ class AiModel:
     attempts: int = setting(
         20, "How often it is asked about one study before that is given up.", low=1, high=1000
     )
-    workers: int = setting(1, "Studies it is asked about at once by one worker process.", low=1, high=64)
+    workers: int = setting(2, "Studies it is asked about at once by one worker process.", low=1, high=64)
 
 
 @dataclass(frozen=True, slots=True)
