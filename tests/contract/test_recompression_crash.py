@@ -228,7 +228,7 @@ def test_recompressed_objects_move_to_the_cold_tier_and_back(opened: Opener, tmp
     assert index_of(archive) == index
     assert isinstance(put(archive, items[0].part10()), Duplicate)
     assert tiers.recaller().recall_study(items[0].study) == 3
-    assert_kept(archive, items)
+    assert_kept(archive, items, tiers.checker())
 
 
 def test_the_index_goes_away_at_the_swap(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
