@@ -150,6 +150,7 @@ def opens(page: Page, found: DicomObject) -> None:
     """In the viewer: the eighth-size picture before the exact one, and it says which."""
     page.locator("#rows tr[data-uid]").first.click()
     page.keyboard.press("Enter")
+    page.locator("#stack").wait_for()
     wait_for(lambda: page.evaluate("window.states?.at(-1)") == "exact", PATIENCE)
     states = page.evaluate("window.states")
     assert "preview" in states, states
