@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Page, Playwright, expect, sync_playwright
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts" / "pages"
 ARGUMENTS = (
@@ -23,6 +23,8 @@ ARGUMENTS = (
 DESK = (1440, 860)
 PHONE = (390, 844)
 NO_GRAPHICS = ("--disable-3d-apis",)
+PATIENCE_MS = 30_000  # on a machine that does much else
+expect.set_options(timeout=PATIENCE_MS)
 _OF_THE_DRIVER = re.compile(r"GL Driver Message|GPU stall")
 _TELL_OF_REFUSALS = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`refused by the policy: ${event.violatedDirective} ${event.blockedURI}`));"""
@@ -36,13 +38,13 @@ class Heard:
     asked: list[str] = field(default_factory=list)
 
     def listen(self, page: Page) -> None:
-        page.on("console", lambda message: self._console(message))
+        page.on("console", lambda message: self.hear(message.text))
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
 
-    def _console(self, message: ConsoleMessage) -> None:
-        if not _OF_THE_DRIVER.search(message.text):
-            self.said.append(message.text)
+    def hear(self, text: str) -> None:
+        if not _OF_THE_DRIVER.search(text):
+            self.said.append(text)
 
     def check(self) -> None:
         assert self.said == []
@@ -61,7 +63,7 @@ class Browser:
         self,
         size: tuple[int, int] = DESK,
         *,
-        scheme: str = "dark",
+        scheme: Literal["dark", "light"] = "dark",
         token: str = "",
         arguments: Sequence[str] = (),
         heard: Heard | None = None,
@@ -77,7 +79,7 @@ class Browser:
             viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **context
         )
         made.add_init_script(_TELL_OF_REFUSALS)
-        made.set_default_timeout(30_000)
+        made.set_default_timeout(PATIENCE_MS)
         page = made.new_page()
         (heard or self.heard).listen(page)
         return page

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DigitalMammographyXRayImageStorageForPresentation,
@@ -16,6 +15,7 @@ from tests.support.dicom_object import DicomObject
 from tests.support.factory import Patient, as_object, ct_dataset, fresh_uid
 
 Samples = NDArray[Any]
+SOMEBODY = Patient()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def phantom(rows: int, columns: int, number: int = 0) -> Samples:
     return (hu + grain).astype(np.int16)
 
 
-def ct(count: int, *, rows: int = 256, columns: int = 256, patient: Patient = Patient()) -> list[Picture]:
+def ct(count: int, *, rows: int = 256, columns: int = 256, patient: Patient = SOMEBODY) -> list[Picture]:
     """A CT series: signed, rescaled by -1024, with a window and a place in space."""
     study, series = fresh_uid(), fresh_uid()
     made = []
@@ -64,7 +64,7 @@ def ct(count: int, *, rows: int = 256, columns: int = 256, patient: Patient = Pa
 
 
 def projection(
-    rows: int, columns: int, *, patient: Patient = Patient(), inverse: bool = True, mammogram: bool = False
+    rows: int, columns: int, *, patient: Patient = SOMEBODY, inverse: bool = True, mammogram: bool = False
 ) -> Picture:
     """One large unsigned image of 12 stored bits; MONOCHROME1 when `inverse`."""
     y, x = np.mgrid[0 : 1 : rows * 1j, 0 : 1 : columns * 1j]
@@ -91,7 +91,7 @@ def projection(
 
 def colour_clip(
     frames: int, *, rows: int = 120, columns: int = 160, photometric: str = "RGB", planar: int = 0,
-    patient: Patient = Patient(),
+    patient: Patient = SOMEBODY,
 ) -> Picture:  # fmt: skip
     """An ultrasound clip of 8-bit samples. The samples given back are RGB, whatever is stored."""
     y, x = np.mgrid[0:rows, 0:columns]
@@ -116,21 +116,34 @@ def colour_clip(
     return Picture(as_object(ds), rgb)
 
 
+def indexed(rows: int = 90, columns: int = 130) -> Picture:
+    """PALETTE COLOR; the samples given back are RGB."""
+    index = np.random.default_rng(3).integers(0, 256, (rows, columns), np.uint8)
+    colours = np.random.default_rng(4).integers(0, 256, (256, 3), np.uint8)
+    ds = ct_dataset(
+        fresh_uid(), fresh_uid(), 1, patient=Patient(), rows=rows, columns=columns, pixels=index.tobytes()
+    )
+    ds.SOPClassUID, ds.Modality = UltrasoundMultiFrameImageStorage, "US"
+    ds.PhotometricInterpretation = "PALETTE COLOR"
+    ds.BitsAllocated = ds.BitsStored = 8
+    ds.HighBit, ds.PixelRepresentation = 7, 0
+    for channel, name in enumerate(("Red", "Green", "Blue")):
+        setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        wide = (colours[:, channel].astype("<u2") * 257).tobytes()
+        setattr(ds, f"{name}PaletteColorLookupTableData", wide)
+    return Picture(as_object(ds), colours[index])
+
+
 def ybr_of(rgb: Samples) -> Samples:
     """YBR_FULL (PS3.3 C.7.6.3.1.2)."""
     matrix = np.array([[0.299, 0.587, 0.114], [-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]])
     shifted = rgb @ matrix.T + np.array([0, 128, 128])
-    return np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
+    ybr: Samples = np.clip(np.rint(shifted), 0, 255).astype(np.uint8)
+    return ybr
 
 
 def windowed(stored: Samples, *, slope: float, intercept: float, centre: float, width: float) -> Samples:
     """What a linear window makes of stored values, 0..255 (PS3.3 C.11.2.1.2.1)."""
     modality = stored.astype(np.float64) * slope + intercept
     share = (modality - (centre - 0.5)) / (width - 1) + 0.5
-    return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
-
-
-def changed(ds: Dataset, **values: object) -> DicomObject:
-    for keyword, value in values.items():
-        setattr(ds, keyword, value)
-    return as_object(ds)
+    return np.floor(np.clip(share, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -27,10 +27,10 @@ export class FlatPainter {
   }
 
   /** Resolves when it is on the screen, or when something newer is. */
-  draw(view, hurry) {
+  draw(view, most) {
     return new Promise((done) => {
       this.waiting?.done();
-      this.waiting = { view, hurry, done, width: this.canvas.width, height: this.canvas.height, number: this.number };
+      this.waiting = { view, most, done, width: this.canvas.width, height: this.canvas.height, number: this.number };
       this.#next();
     });
   }

@@ -1,6 +1,8 @@
 // Painting by WebGL 2: samples are an integer texture, the window is a table, both are looked up as they are drawn.
 
-import { MOST_TAPS, tapsFor } from "./resample.js";
+import { tapsFor } from "./resample.js";
+
+const LONGEST = 250; // ms that a finely drawn picture may take
 
 const VERTEX = `#version 300 es
 void main() { gl_Position = vec4(vec2(gl_VertexID & 1, gl_VertexID >> 1) * 4.0 - 1.0, 0.0, 1.0); }`;
@@ -102,20 +104,43 @@ export class GlPainter {
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 256, entries.length / 256, gl.RED, gl.UNSIGNED_BYTE, entries);
   }
 
-  /** Synchronous; resolves at once. `hurry`: fewer taps while something moves. */
-  draw(view, hurry) {
+  /** Synchronous; resolves at once. `most`: samples averaged to a pixel, along one axis. */
+  draw(view, most) {
+    const taps = Math.max(tapsFor(view.scaleX, most), tapsFor(view.scaleY, most));
+    this.#paint(view, taps > 2 ? Math.min(taps, this.#affordable(view)) : taps);
+    return Promise.resolve();
+  }
+
+  #paint(view, taps) {
     const { gl, at, canvas, picture } = this;
-    const most = hurry ? 3 : MOST_TAPS;
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.uniform2i(at.size, picture.columns, picture.rows);
     gl.uniform2f(at.limit, view.limitX, view.limitY);
     gl.uniform2f(at.scale, view.scaleX, view.scaleY);
     gl.uniform2f(at.offset, view.x, view.y);
     gl.uniform1f(at.height, canvas.height);
-    gl.uniform1i(at.taps, Math.max(tapsFor(view.scaleX, most), tapsFor(view.scaleY, most)));
+    gl.uniform1i(at.taps, taps);
     gl.uniform1i(at.colour, Number(picture.kind === "colour"));
     gl.drawArrays(gl.TRIANGLES, 0, 3);
-    return Promise.resolve();
+  }
+
+  /** How many taps a side are drawn without the page standing still: all of them on a graphics card, few
+   * where a processor plays one. Found out once for each size of the canvas. */
+  #affordable(view) {
+    const { width, height } = this.canvas;
+    const size = `${width}x${height}`;
+    if (this.measured?.size !== size) {
+      this.#timed(view); // the first one also waits for what was to be done before
+      this.measured = { size, taps: Math.max(2, Math.floor(Math.sqrt(LONGEST / Math.max(0.01, this.#timed(view))))) };
+    }
+    return this.measured.taps;
+  }
+
+  #timed(view) {
+    const begin = performance.now();
+    this.#paint(view, 1);
+    this.gl.readPixels(0, 0, 1, 1, this.gl.RGBA, this.gl.UNSIGNED_BYTE, new Uint8Array(4));
+    return performance.now() - begin;
   }
 
   clear() {

@@ -42,6 +42,10 @@ export class Loader {
     return picture ?? null;
   }
 
+  get bytes() {
+    return this.#bytes;
+  }
+
   has = (want) => this.#kept.has(nameOf(want));
 
   failure(image) {

@@ -134,8 +134,8 @@ export class Stack {
   paint(hurry = false) {
     if (!this.shown) return;
     const { image, picture } = this.shown;
-    this.surface.table(tableFor(image, picture, this.voi, this.inverted));
-    this.place(hurry);
+    const { voi, inverted } = this;
+    this.surface.draw(this.port.view(picture.factor), hurry, () => tableFor(image, picture, voi, inverted));
   }
 
   /** Where it lies has changed, not how it looks. */

@@ -2,12 +2,15 @@
 
 import { FlatPainter } from "./flat.js";
 import { GlPainter } from "./gl.js";
+import { MOST_TAPS } from "./resample.js";
 
 const SETTLE = 160; // ms without movement before it is drawn as finely as it can be
 
 export class Surface {
   #frame = 0;
   #settling = 0;
+  #painted = 0;
+  #taps = 3;
 
   /** `resized()` when there is another number of device pixels; `drawn()` when a picture is on the screen. */
   constructor(canvas, { resized, drawn }) {
@@ -30,15 +33,12 @@ export class Surface {
     painter.show(picture);
   }
 
-  table(entries) {
-    this.entries = entries;
-    this.painter.table(entries);
-  }
-
-  /** Once a frame of the screen, however often it is asked for; finely once it rests. */
-  draw(view, hurry) {
+  /** Once a frame of the screen, however often it is asked for; finely once it rests. `table` is made
+   * when it is needed; without one the last one holds. */
+  draw(view, hurry, table = this.making) {
     this.view = view;
     this.hurry = hurry;
+    this.making = table;
     if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#paint());
     clearTimeout(this.#settling);
     if (hurry) this.#settling = setTimeout(() => this.draw(this.view, false), SETTLE);
@@ -54,8 +54,26 @@ export class Surface {
     if (!this.picture) return;
     const shown = this.picture;
     this.canvas.dataset.painter = this.painter.kind;
-    await this.painter.draw(this.view, this.hurry);
+    this.#tabulate();
+    await this.painter.draw(this.view, this.hurry ? this.#pace() : MOST_TAPS);
     if (shown === this.picture) this.drawn(shown);
+  }
+
+  #tabulate() {
+    if (this.making === this.made) return;
+    this.made = this.making;
+    this.entries = this.making();
+    this.painter.table(this.entries);
+  }
+
+  /** While something moves, as fine as this machine can draw it and keep up. */
+  #pace() {
+    const now = performance.now();
+    const gap = now - this.#painted;
+    this.#painted = now;
+    if (gap > 45 && gap < 500) this.#taps = Math.max(1, this.#taps - 1);
+    else if (gap < 22) this.#taps = Math.min(4, this.#taps + 0.1);
+    return Math.floor(this.#taps);
   }
 
   #fit() {

@@ -65,13 +65,11 @@ export class Viewport {
   }
 
   to(scale, x = this.screen.width / 2, y = this.screen.height / 2) {
-    const held = this.toImage(x, y);
+    const [dx, dy] = [x - this.screen.width / 2, y - this.screen.height / 2];
+    const held = { x: this.centre.x + dx / this.scale, y: this.centre.y + dy / this.scaleY };
     this.fitted = false;
     this.scale = Math.min(NEAREST, Math.max(FARTHEST, scale));
-    this.centre = {
-      x: held.x - (x - this.screen.width / 2) / this.scale,
-      y: held.y - (y - this.screen.height / 2) / this.scaleY,
-    };
+    this.centre = { x: held.x - dx / this.scale, y: held.y - dy / this.scaleY };
     this.#keepInside();
   }
 

@@ -4,6 +4,7 @@ import { Deeds } from "../common/deeds.js";
 import { byId, write } from "../common/elements.js";
 import { links, me as whoAmI, plainly, worklist } from "../common/server.js";
 import { Archive } from "./archive.js";
+import { Beyond } from "./beyond.js";
 import { Board, risen } from "./board.js";
 import { matches, words } from "./filter.js";
 import { Live } from "./live.js";
@@ -30,6 +31,9 @@ let picked = sessionStorage.getItem("picked");
 let movedAt = -Infinity;
 let loading = false;
 
+const beyond = new Beyond(DONE, () => show());
+const itemOf = (study) => board.items.get(study) ?? beyond.items.get(study);
+
 const patients = new Patients((studies) => {
   for (const study of studies) if (made.has(study)) writePatient(made.get(study), patients.get(study));
   if (search.value.trim()) show();
@@ -52,15 +56,17 @@ function rowOf(item) {
 function show(news = false) {
   const asked = words(search.value);
   const order = board.order();
-  const fitting = order.filter((item) => matches(asked, item, patients.get(item.study)));
+  const found = [...beyond.items.values()].filter((item) => !board.items.has(item.study));
+  const fitting = [...order.filter((item) => matches(asked, item, patients.get(item.study))), ...found];
   const after = fitting.map((item) => item.study);
   const rises = news && !asked.length ? risen(shown, after) : [];
   order.forEach((item, index) => writeItem(rowOf(item), item, index + 1, me));
+  for (const item of found) writeItem(rowOf(item), item, "", me);
   if (after.join() !== shown.join()) movedAt = performance.now();
   reorder(body, after.map((study) => made.get(study).row));
-  for (const study of made.keys()) if (!board.items.has(study)) made.delete(study);
+  for (const study of made.keys()) if (!itemOf(study)) made.delete(study);
   shown = after;
-  patients.want(order.map((item) => item.study));
+  patients.want([...order, ...found].map((item) => item.study));
   announce(rises);
   keepPick();
   tell();
@@ -94,7 +100,7 @@ function tell() {
   empty.hidden = some !== 0 || loading;
   if (!empty.hidden) archive.nothing(empty, { text: search.value.trim(), done: DONE, more: Boolean(board.next) });
   list.setAttribute("aria-rowcount", board.next ? "-1" : String(total));
-  panel.show(board.items.get(picked), patients.get(picked), me);
+  panel.show(itemOf(picked), patients.get(picked), me);
 }
 
 // -- the study picked -----------------------------------------------------------------------
@@ -116,7 +122,7 @@ function pick(study, focus = true) {
       row.scrollIntoView({ block: "nearest" });
     }
   }
-  panel.show(board.items.get(picked), patients.get(picked), me);
+  panel.show(itemOf(picked), patients.get(picked), me);
 }
 
 let pickedAt = 0;
@@ -147,7 +153,7 @@ function warn(text) {
 }
 
 const deeds = new Deeds({
-  item: (study) => board.items.get(study),
+  item: itemOf,
   changed: (item) => changed([item]),
   judged: (finding) => {
     board.judged(finding);
@@ -183,6 +189,7 @@ function changed(items) {
   for (const item of items) {
     const known = board.items.get(item.study);
     if (known && known.waiting_since !== item.waiting_since) patients.forget(item.study);
+    beyond.change(item);
     news = board.change(item) || news;
   }
   if (news && !gathered) {
@@ -269,6 +276,7 @@ const actions = {
 function clearFilter() {
   if (!search.value) return;
   search.value = "";
+  beyond.ask("");
   show();
 }
 
@@ -291,7 +299,10 @@ document.addEventListener("keydown", (event) => {
   action();
 });
 
-search.addEventListener("input", () => show());
+search.addEventListener("input", () => {
+  beyond.ask(board.next ? search.value.trim() : "");
+  show();
+});
 
 const meantAnother = () => performance.now() - movedAt < STILL;
 
@@ -315,7 +326,7 @@ if (DONE) write(byId("since-head")[0], "Read");
 panel.mode(DONE);
 
 setInterval(() => {
-  for (const study of shown) writeTimes(made.get(study), board.items.get(study), me);
+  for (const study of shown) writeTimes(made.get(study), itemOf(study), me);
 }, 1000);
 
 await begin();
