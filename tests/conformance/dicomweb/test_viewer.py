@@ -25,7 +25,8 @@ from tests.support.web_client import Web
 pytestmark = pytest.mark.peer("chromium")
 
 WATCH = """addEventListener("DOMContentLoaded", () => {
-  const note = ({ target: { id, dataset } }) => id === "stack" && states.push([dataset.state, dataset.instance]);
+  const note = ({ target: { id, dataset } }) =>
+    id === "stack" && states.push([dataset.state, dataset.instance]);
   const watch = { subtree: true, attributes: true, attributeFilter: ["data-state"] };
   globalThis.states = [];
   new MutationObserver((changes) => changes.forEach(note)).observe(document.body, watch);
