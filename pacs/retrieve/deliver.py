@@ -72,7 +72,7 @@ class Retrieve:
         self._hot = hot
         self._scratch = scratch
         self._looks = looks
-        self._originals = Originals(db, hot, scratch)
+        self._originals = Originals(db, self._find, scratch)
         self._shapes = Shapes()
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
@@ -164,20 +164,22 @@ class Retrieve:
             return inflate(blob, stored.dataset_offset, self._scratch)
 
     def _file(self, stored: StoredObject) -> DiskBlob:
+        uid, digest = stored.key.instance, stored.digest
         try:
-            return self._hot.open(self._key(stored))
+            return self._find(uid, digest)
         except NotFound:  # it lies elsewhere by now, or in another form
-            return self._originals.chosen_before(stored) or self._hot.open(self._key(stored))
+            return self._originals.chosen_before(stored) or self._find(uid, digest)
 
-    def _key(self, stored: StoredObject) -> str:
+    def _find(self, sop_instance_uid: str, digest: str) -> DiskBlob:
+        """The file whose data set has this digest."""
         with self._db.read() as tx:
-            places = locations.of(tx, stored.key.instance, stored.digest)
+            places = locations.of(tx, sop_instance_uid, digest)
         if not places:
             raise NotFound("no such instance")
         hot = [place for place in places if place.tier == layout.HOT]
         if not hot:
             raise Unavailable("the object is not on the hot tier")
-        return hot[0].key
+        return self._hot.open(hot[0].key)
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
         for row in lookup.stream(self._db, _conditions(_only(key)), *columns):

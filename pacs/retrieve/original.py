@@ -3,28 +3,28 @@
 Who chose an object before it was recompressed gets the very file that was chosen."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
 from pacs.db.connection import Database
-from pacs.errors import Conflict, Invalid, NotFound
+from pacs.errors import Conflict, Invalid
 from pacs.index import recompressions
 from pacs.pixels import received
 from pacs.pixels.frames import PIXEL_DATA
 from pacs.pixels.received import Received
 from pacs.retrieve.selection import StoredObject
-from pacs.store import layout, locations
-from pacs.store.disk import DiskBlob, DiskStore, mapped
+from pacs.store.disk import DiskBlob, mapped
 from pacs.store.spool import translated
 
 
 class Originals:
-    """`scratch` is a folder for files without a name. Thread-safe."""
+    """`find` opens the file of an instance whose bytes at rest have a digest; `scratch` is a folder for
+    files without a name. Thread-safe."""
 
-    def __init__(self, db: Database, hot: DiskStore, scratch: Path) -> None:
+    def __init__(self, db: Database, find: Callable[[str, str], DiskBlob], scratch: Path) -> None:
         self._db = db
-        self._hot = hot
+        self._find = find
         self._scratch = scratch
 
     def chosen_before(self, stored: StoredObject) -> DiskBlob | None:
@@ -34,7 +34,7 @@ class Originals:
             digest = recompressions.kept_as(tx, uid, stored.digest)
         if digest is None:
             return None
-        with self._open(uid, digest) as kept:
+        with self._find(uid, digest) as kept:
             return self._brought_back(kept, _note(kept))
 
     def is_form_of(self, now: StoredObject, former: StoredObject) -> bool:
@@ -52,7 +52,7 @@ class Originals:
             syntax = recompressions.received_as(tx, uid, stored.digest)
         if not syntax or (accepted is not None and syntax not in accepted):
             return None
-        with self._open(uid, stored.digest) as kept:
+        with self._find(uid, stored.digest) as kept:
             note = _note(kept)
             former = replace(
                 stored,
@@ -62,14 +62,6 @@ class Originals:
                 digest=note.digest,
             )
             return former, self._brought_back(kept, note)
-
-    def _open(self, uid: str, digest: str) -> DiskBlob:
-        with self._db.read() as tx:
-            places = locations.of(tx, uid, digest)
-        hot = next((place.key for place in places if place.tier == layout.HOT), "")
-        if not hot:
-            raise NotFound("no such instance")
-        return self._hot.open(hot)
 
     def _brought_back(self, kept: DiskBlob, note: Received) -> DiskBlob:
         """In a file of its own, read and found right before anybody sees it. Raises Conflict,
