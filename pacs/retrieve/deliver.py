@@ -25,9 +25,10 @@ from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.shapes import Shapes
 from pacs.store import locations
 from pacs.store.care import Reads
+from pacs.store.disk import DiskBlob
 from pacs.store.inflate import DEFLATED, inflate
 from pacs.store.locations import Location
-from pacs.store.reader import Reader
+from pacs.store.reader import ColdBlob, Reader
 
 
 class ByteSource(Protocol):
@@ -78,7 +79,7 @@ class Retrieve:
         self._scratch = scratch
         self._looks = looks
         self._reads = reads
-        self._originals = Originals(db, reader, scratch)
+        self._originals = Originals(db, self._find, scratch)
         self._shapes = Shapes()
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
@@ -177,16 +178,21 @@ class Retrieve:
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
 
-    def _file(self, stored: StoredObject) -> ByteSource:
+    def _file(self, stored: StoredObject) -> DiskBlob | ColdBlob:
+        uid, digest = stored.key.instance, stored.digest
         try:
-            return self._reader.find(lambda: self._places(stored))
+            return self._find(uid, digest)
         except NotFound:  # it is kept in another form by now
-            again = self._originals.chosen_before(stored)
-            return again or self._reader.find(lambda: self._places(stored))
+            return self._originals.chosen_before(stored) or self._find(uid, digest)
 
-    def _places(self, stored: StoredObject) -> list[Location]:
-        with self._db.read() as tx:
-            return locations.of(tx, stored.key.instance, stored.digest)
+    def _find(self, sop_instance_uid: str, digest: str) -> DiskBlob | ColdBlob:
+        """The file whose data set has this digest, wherever it lies."""
+
+        def places() -> list[Location]:
+            with self._db.read() as tx:
+                return locations.of(tx, sop_instance_uid, digest)
+
+        return self._reader.find(places)
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
         for row in lookup.stream(self._db, _conditions(_only(key)), *columns):

@@ -3,7 +3,7 @@
 Who chose an object before it was recompressed gets the very file that was chosen."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,19 +14,18 @@ from pacs.pixels import received
 from pacs.pixels.frames import PIXEL_DATA
 from pacs.pixels.received import Received
 from pacs.retrieve.selection import StoredObject
-from pacs.store import locations
 from pacs.store.disk import DiskBlob, mapped
-from pacs.store.locations import Location
-from pacs.store.reader import ColdBlob, Reader
+from pacs.store.reader import ColdBlob
 from pacs.store.spool import translated
 
 
 class Originals:
-    """`scratch` is a folder for files without a name. Thread-safe."""
+    """`find` opens the file of an instance whose bytes at rest have a digest; `scratch` is a folder for
+    files without a name. Thread-safe."""
 
-    def __init__(self, db: Database, reader: Reader, scratch: Path) -> None:
+    def __init__(self, db: Database, find: Callable[[str, str], DiskBlob | ColdBlob], scratch: Path) -> None:
         self._db = db
-        self._reader = reader
+        self._find = find
         self._scratch = scratch
 
     def chosen_before(self, stored: StoredObject) -> DiskBlob | None:
@@ -36,7 +35,7 @@ class Originals:
             digest = recompressions.kept_as(tx, uid, stored.digest)
         if digest is None:
             return None
-        with self._open(uid, digest) as kept:
+        with self._find(uid, digest) as kept:
             return self._brought_back(kept, _note(kept))
 
     def is_form_of(self, now: StoredObject, former: StoredObject) -> bool:
@@ -54,7 +53,7 @@ class Originals:
             syntax = recompressions.received_as(tx, uid, stored.digest)
         if not syntax or (accepted is not None and syntax not in accepted):
             return None
-        with self._open(uid, stored.digest) as kept:
+        with self._find(uid, stored.digest) as kept:
             note = _note(kept)
             former = replace(
                 stored,
@@ -64,13 +63,6 @@ class Originals:
                 digest=note.digest,
             )
             return former, self._brought_back(kept, note)
-
-    def _open(self, uid: str, digest: str) -> DiskBlob | ColdBlob:
-        def places() -> list[Location]:
-            with self._db.read() as tx:
-                return locations.of(tx, uid, digest)
-
-        return self._reader.find(places)
 
     def _brought_back(self, kept: DiskBlob | ColdBlob, note: Received) -> DiskBlob:
         """In a file of its own, read and found right before anybody sees it. Raises Conflict,

@@ -21,22 +21,10 @@ from tests.support.web_client import Web
 
 SETTLED = "[reading]\nquiet_seconds = 0.3\n"
 AI = system("ai")
-NAMES = tuple(
-    [
-        "Okafor^Chinwe",
-        "Lindqvist^Astrid",
-        "Doe^Jane",
-        "Tanaka^Hiroshi",
-        "García^Lucía",
-        "O'Brien^Seán",
-        "Müller^Jürgen",
-        "Nguyễn^Hoa",
-        "Berg^Pieter",
-        "Silva^João",
-        "Kowalska^Zofia",
-        "Haddad^Leila",
-    ]
-)
+NAMES = (
+    "Okafor^Chinwe", "Lindqvist^Astrid", "Doe^Jane", "Tanaka^Hiroshi", "García^Lucía", "O'Brien^Seán",
+    "Müller^Jürgen", "Nguyễn^Hoa", "Berg^Pieter", "Silva^João", "Kowalska^Zofia", "Haddad^Leila",
+)  # fmt: skip
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> float:
