@@ -1,4 +1,4 @@
-"""What is done for a run, step by step: ask, keep the answer as an object, let it change the order.
+"""What is done for a run, step by step: ask, let the answer change the order, keep it as an object.
 
 Every step stands in the index before the next begins, and each may be done again: asking asks again,
 storing the same report is a duplicate, and the list takes the same run once. So a process can die
@@ -94,7 +94,13 @@ class Dispatch:
             if run.state is State.WAITING:
                 self._ask(run)
                 run = self._get(name)
-            if run.state is State.ANSWERED:
+                self._reorder(run)
+                self._keep(self._get(name))
+            elif run.state is State.ANSWERED:
+                # It came by itself, and others may have come with it: first each takes its place in the
+                # list, in a moment; storing the reports takes longer and comes behind.
+                self._reorder(run, tell=True)
+            else:
                 self._keep(run)
         except Unavailable:
             raise
@@ -121,7 +127,9 @@ class Dispatch:
             self._db.transact(lambda tx: runs.promised(tx, run.run, until))
 
     def _ready(self) -> Model:
+        """With what its answer will need loaded, too: somebody waits for what follows the answer."""
         if self._model is None:
+            importlib.import_module("ai_routing.report")
             self._model = self._build()
         return self._model
 
@@ -149,22 +157,33 @@ class Dispatch:
             ),
         )
 
+    def _reorder(self, run: Run, *, tell: bool = False) -> None:
+        """Let what was found change the order; with `tell`, the report is another piece of work."""
+        if run.state is not State.ANSWERED:
+            return
+        answer = self._answer(run)
+        spoken = Spoken(run.run, run.model, answer.version, run.ordinal)
+        findings = tuple(triage.findings(answer))
+        self._archive.reprioritise.by_findings(self._me, run.study_uid, spoken, findings)
+
+        def work(tx: Transaction) -> None:
+            if runs.reordered(tx, run.run) and tell:
+                runs.tell(tx, run)
+
+        self._db.transact(work)
+        _log.info("reordered model=%s run=%s findings=%d", run.model, run.run, len(findings))
+
     def _keep(self, run: Run) -> None:
-        """Store the report, reorder the list, and only then is the run done."""
+        """Store the report; with it the run is done."""
+        if run.state is not State.REORDERED:
+            return
+        uid = self._store(run, self._answer(run))
+        self._db.transact(lambda tx: runs.done(tx, run.run, uid))
+
+    def _answer(self, run: Run) -> Answer:
         with self._db.read() as tx:
             body = runs.answer_of(tx, run.run)
-        if not body:
-            return  # somebody else has done it meanwhile
-        answer = wire.answer(body, self._about(run))
-        uid = self._store(run, answer)
-        self._archive.reprioritise.by_findings(
-            self._me,
-            run.study_uid,
-            Spoken(run.run, run.model, answer.version, run.ordinal),
-            tuple(triage.findings(answer)),
-        )
-        self._db.transact(lambda tx: runs.done(tx, run.run, uid))
-        _log.info("done model=%s run=%s findings=%d", run.model, run.run, len(answer.findings))
+        return wire.answer(body, self._about(run))
 
     def _store(self, run: Run, answer: Answer) -> str:
         """The SOP Instance UID of the report, which is there once this returns."""

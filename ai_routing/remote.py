@@ -106,8 +106,8 @@ def post(url: str, body: bytes, headers: dict[str, str], *, seconds: float) -> R
         try:
             connection.sock = line.connect()
             connection.request("POST", where.path or "/", body, headers)
-            answer = connection.getresponse()
-            reply = Reply(answer.status, _body(answer))
+            with connection.getresponse() as answer:
+                reply = Reply(answer.status, _body(answer))
         except (OSError, http.client.IncompleteRead) as error:
             line.check()
             raise Unavailable(f"the model cannot be reached ({type(error).__name__})") from error

@@ -25,14 +25,16 @@ _r, _d = schema.ai_runs.c, schema.deliveries.c
 class State(StrEnum):
     WAITING = "waiting"  # to be asked, at once or after a pause
     ASKED = "asked"  # the model has promised an answer
-    ANSWERED = "answered"  # the answer is here and checked, and is being kept
+    ANSWERED = "answered"  # the answer is here and checked
+    REORDERED = "reordered"  # the list has it; its report is yet to be stored
     DONE = "done"
     REFUSED = "refused"  # the answer, or the question, could not be used
     SUPERSEDED = "superseded"  # the model was asked anew about this study
 
 
 OPEN: Final = (State.WAITING, State.ASKED)
-_UNFINISHED: Final = (*OPEN, State.ANSWERED)
+KEPT: Final = (State.ANSWERED, State.REORDERED)
+_UNFINISHED: Final = (*OPEN, *KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,12 @@ def answered(tx: sa.Connection, run: str, answer: bytes, digest: str) -> bool:
     return _move(tx, run, OPEN, State.ANSWERED, **values)
 
 
+def reordered(tx: sa.Connection, run: str) -> bool:
+    return _move(tx, run, (State.ANSWERED,), State.REORDERED)
+
+
 def done(tx: sa.Connection, run: str, report_uid: str) -> bool:
-    return _move(tx, run, (State.ANSWERED,), State.DONE, answer=None, report_uid=report_uid)
+    return _move(tx, run, (State.REORDERED,), State.DONE, answer=None, report_uid=report_uid)
 
 
 def refuse(tx: sa.Connection, run: str, reason: str) -> bool:
@@ -165,7 +171,7 @@ def ask_again(tx: sa.Connection, run: Run, *, anew: bool) -> bool:
     deliveries.drop(tx, subscriber(run.model), run.seq)
     values: dict[str, Any] = {"reason": "", "until_ns": 0} | ({"asked": 0} if anew else {})
     asked = _move(tx, run.run, (*OPEN, State.REFUSED), State.WAITING, **values)
-    if not asked and run.state is not State.ANSWERED:
+    if not asked and run.state not in KEPT:
         return False
     _tell(tx, run.run, run.study_uid, run.model)
     return True

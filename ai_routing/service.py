@@ -27,7 +27,7 @@ from pacs.outbox.subscriber import Errand, Follower
 from pacs.runtime import Archive
 
 NAME: Final = "ai"
-_BEYOND_S: Final = 120.0  # what a run takes beside the model's own time, at most
+_BEYOND_S: Final = 30.0  # what a run takes beside the model's own time, at most
 _AT_ONCE: Final = 100
 _log = log.get(__name__)
 
@@ -183,8 +183,7 @@ def status(archive: Archive, actor: Actor) -> tuple[ModelStatus, ...]:
             name=name,
             configured=name in models,
             enabled=name in models and models[name].enabled,
-            waiting=sum(counts.get((name, state), 0) for state in (State.WAITING, State.ANSWERED))
-            - parked[name],
+            waiting=sum(counts.get((name, state), 0) for state in (State.WAITING, *runs.KEPT)) - parked[name],
             asked=counts.get((name, State.ASKED), 0),
             done=counts.get((name, State.DONE), 0),
             refused=counts.get((name, State.REFUSED), 0),

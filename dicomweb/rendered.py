@@ -18,7 +18,7 @@ _SINGLE: Final = tuple(Offer(form) for form in Form)
 _SEVERAL: Final = tuple(Offer(form, multipart=True) for form in Form)
 _EDITION: Final = "1"  # counted up when pictures come out differently
 # Whoever keeps one asks each time whether it is still the one: a thumbnail changes with its series.
-_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Accept"}
+_HEADERS: Final = {"Cache-Control": "private, no-cache"}
 
 
 def retrieve(call: Call) -> Response:

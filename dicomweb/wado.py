@@ -1,7 +1,7 @@
 """Retrieve instances, one or all of a series or study: as they were received, or losslessly converted to
 the transfer syntax that is asked for (PS3.18 10.4.1.1)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -27,15 +27,15 @@ MEASURED: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """`given` is the transfer syntax that goes out, by the one that is stored."""
+    """`given` tells the transfer syntax that goes out for one that is stored. Raises NotAcceptable."""
 
     multipart: bool
-    given: Mapping[str, str]
+    given: Callable[[str], str]
 
     def of(self, stored: StoredObject) -> str:
         """What has no pixels is never compressed (PS3.5 A.4): a study's reports go with its images, in
         Explicit VR Little Endian."""
-        wanted = self.given[stored.transfer_syntax]
+        wanted = self.given(stored.transfer_syntax)
         if stored.frames or wanted == stored.transfer_syntax or uids.is_native(wanted):
             return wanted
         return uids.EXPLICIT_LE
@@ -64,7 +64,15 @@ def _negotiate(call: Call, chosen: Chosen) -> _Form:
     forms = {offer.multipart for offer in best.values()}
     if len(forms) != 1:
         raise NotAcceptable("the instances cannot all be given in one form")
-    return _Form(forms.pop(), {stored: offer.transfer_syntaxes[0] for stored, offer in best.items()})
+    form = forms.pop()
+
+    def given(stored: str) -> str:
+        if stored not in best:  # kept in another transfer syntax since they were counted
+            offers = [offer for offer in _offers(call, stored) if offer.multipart == form]
+            best[stored] = media.choose(accepted, offers)
+        return best[stored].transfer_syntaxes[0]
+
+    return _Form(form, given)
 
 
 def _offers(call: Call, stored: str) -> list[Offer]:
@@ -81,7 +89,7 @@ def _offers(call: Call, stored: str) -> list[Offer]:
 
 
 def _single(call: Call, stored: StoredObject, form: _Form) -> Response:
-    given = form.given[stored.transfer_syntax]
+    given = form.given(stored.transfer_syntax)
     tag = answers.etag(stored.digest, call.request.url.path, "single", *_identity(stored, given))
     unchanged = answers.not_modified(call, tag)
     if unchanged is not None:

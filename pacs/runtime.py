@@ -17,8 +17,10 @@ from pacs.db import migrate
 from pacs.db.connection import Database, sqlite_url
 from pacs.errors import Unavailable
 from pacs.index import census
+from pacs.ingest import recompress
 from pacs.ingest.accept import Ingest
 from pacs.ingest.check import Checker
+from pacs.ingest.recompress import Recompressor
 from pacs.ingest.recover import recover
 from pacs.ingest.settle import Settler
 from pacs.outbox.crew import Chore, Crew, trimming
@@ -36,12 +38,15 @@ from pacs.store.blobs import BlobStore
 from pacs.store.care import Reads
 from pacs.store.cold import open_cache, open_cold
 from pacs.store.disk import DiskStore
+from pacs.store.eviction import Evictor
 from pacs.store.reader import Reader
 from pacs.store.spool import Spool
+from pacs.store.writer import Writer
 
 _DATABASE_FILE = "index.db"
 _CACHE = "cache"
 _RECOVER_EVERY_S = 10.0
+_EVICT_EVERY_S = 10.0
 _EVENTS_KEPT_S = 30 * 86_400.0
 
 
@@ -70,6 +75,8 @@ class Archive:
     checker: Checker
     worklist: Worklist
     reprioritise: Reprioritise
+    recompressor: Recompressor
+    evictor: Evictor
     stores: Stores
     _strangers: Strangers
 
@@ -121,14 +128,19 @@ class Archive:
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
             Chore("claims", self.worklist.sweep, every_s=1.0),
+            Chore("evict", lambda: self.evictor.finish() > 0, every_s=_EVICT_EVERY_S),
             self.renditions.chore(),
             trimming(db, _EVENTS_KEPT_S),
         )
-        subscribers = (settler.follower(), Arrivals().follower(), self.renditions.errand())
+        subscribers: list[Subscriber] = [settler.follower(), Arrivals().follower(), self.renditions.errand()]
+        recompressing = bool(self.config.store.recompress)
+        if recompressing:
+            subscribers.append(self.recompressor.errand())
+        retired = () if recompressing else (recompress.NAME,)
         added: tuple[Subscriber | Chore, ...] = services.contributions(self)
         told = [one for one in added if not isinstance(one, Chore)]
         repeated = [one for one in added if isinstance(one, Chore)]
-        return Crew(db, (*subscribers, *told), (*chores, *repeated))
+        return Crew(db, (*subscribers, *told), (*chores, *repeated), retired=retired)
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
@@ -197,6 +209,14 @@ def open_archive(config: Config) -> Archive:
             checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),
+            recompressor=Recompressor(
+                db,
+                hot,
+                spool,
+                Writer(hot, durable=durable),
+                grace_s=config.store.recompress_grace_seconds,
+            ),
+            evictor=Evictor(db, hot, durable=durable),
             stores=Stores(db, hot, cold, spool, durable),
             _strangers=Strangers(db),
         )

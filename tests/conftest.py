@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.support import redis_server
 from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deployment
 from tests.support.postgres import PostgresServer, running
+from tests.support.redis_server import RedisServer
 
 PEERS = {"dcmtk": "storescu", "curl": "curl", "chromium": "chromium"}
 REQUIRE_PEERS = os.environ.get("HILUM_REQUIRE_PEERS") == "1"
@@ -59,6 +61,13 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """One Redis a session, for those who do not stop or flush it."""
+    with redis_server.running() as server:
+        yield server
+
+
 Deploy = Callable[..., ArchiveServer]
 
 
@@ -71,6 +80,8 @@ def deploy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Deploy]:
     def make(deployment: Deployment = LAPTOP, *, start: bool = True, **settings: Any) -> ArchiveServer:
         if deployment.index == "postgresql" and "index_url" not in settings:
             settings["index_url"] = request.getfixturevalue("postgres").fresh_url()
+        if deployment.broker and "broker_url" not in settings:
+            settings["broker_url"] = request.getfixturevalue("redis").url
         server = ArchiveServer(tmp_path / f"archive-{len(servers)}", deployment, **settings)
         servers.append(server)
         if start:

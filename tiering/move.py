@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pacs import clock, log
-from pacs.db.connection import Database, Transaction
+from pacs.db.connection import Database
 from pacs.errors import Conflict, NotFound
-from pacs.store import layout, locations, pack, packs
+from pacs.store import pack, packs
 from pacs.store.blobs import Blob, BlobStore
 from pacs.store.disk import DiskStore
-from pacs.store.folder import sync_folder
+from pacs.store.eviction import Evictor
 from pacs.store.pack import Member, Pack
 
 _log = log.get(__name__)
@@ -38,7 +38,7 @@ class Mover:
         self._db = db
         self._hot = hot
         self._cold = cold
-        self._durable = durable
+        self._evictor = Evictor(db, hot, durable=durable)
         self._me = secrets.token_hex(8)
 
     def pack_study(self, study: str) -> int:
@@ -66,7 +66,7 @@ class Mover:
 
     def finish_evictions(self) -> int:
         """Remove the files whose rows are gone; returns how many."""
-        return sum(self._finish(key) for key in packs.evicting(self._db))
+        return self._evictor.finish()
 
     def _move(self, wanted: Pack, keys: dict[str, str]) -> int:
         if not self._begin(wanted):
@@ -118,29 +118,6 @@ class Mover:
 
     def _forget(self, study: str, key: str) -> int:
         return self._db.transact(lambda tx: packs.evict(tx, study, key))
-
-    def _finish(self, key: str) -> bool:
-        return self._db.transact(
-            lambda tx: packs.finish_eviction(tx, key, lambda: self._remove_unless_recorded(tx, key))
-        )
-
-    def _remove_unless_recorded(self, tx: Transaction, key: str) -> bool:
-        """Whether the note has done its work. The order matters: a file that ingest has just put
-        under this name has a second link until it is recorded, so one with a single link that is
-        then not recorded is the one that was evicted."""
-        path = self._hot.path(key)
-        try:
-            links = path.stat().st_nlink
-        except FileNotFoundError:
-            return True
-        if links > 1:
-            return False
-        if locations.is_recorded(tx, layout.HOT, key):
-            return True
-        path.unlink()
-        if self._durable:
-            sync_folder(path.parent)
-        return True
 
 
 class _Claim:

@@ -6,7 +6,20 @@ from typing import Annotated
 import typer
 
 from pacs import __version__
-from pacs.cli import ai, audit, bring, check, codecs, renditions, role, serve, settings, tier, token
+from pacs.cli import (
+    ai,
+    audit,
+    bring,
+    check,
+    codecs,
+    recompress,
+    renditions,
+    role,
+    serve,
+    settings,
+    tier,
+    token,
+)
 from pacs.cli.common import complain, exit_code
 from pacs.errors import PacsError
 
@@ -61,6 +74,7 @@ app.command("import")(bring.bring)
 app.command("check")(check.check)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
+app.command("recompress")(recompress.recompress)
 app.command("role", hidden=True)(role.role)
 app.add_typer(ai.app, name="ai")
 app.add_typer(settings.app, name="config")

@@ -1,11 +1,12 @@
 """`pacs check`: does the index say what the store holds, and the other way round."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Final, Protocol
 
 import typer
+from rich.filesize import decimal
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pacs import log
@@ -33,6 +34,19 @@ class Finding(Protocol):
     def where(self) -> str: ...
     @property
     def detail(self) -> str: ...
+
+
+class Kept(Protocol):
+    """Objects kept in less space than they were received in."""
+
+    @property
+    def objects(self) -> int: ...
+    @property
+    def received_bytes(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def left(self) -> Mapping[str, int]: ...
 
 
 def check(
@@ -63,9 +77,10 @@ def check(
                 rebuilt = archive.checker.rebuild(count)
         with _counter("differences") as count:
             findings = list(_counted(archive.checker.check(deep=not fast), count))
+        kept = archive.recompressor.totals()
     finally:
         archive.close()
-    _report(findings, rebuilt, as_json=as_json)
+    _report(findings, rebuilt, kept, as_json=as_json)
     if findings:
         raise typer.Exit(DIFFERENCE)
 
@@ -92,14 +107,28 @@ def _counted(findings: Iterator[Finding], count: _Count) -> Iterator[Finding]:
         yield finding
 
 
-def _report(findings: list[Finding], rebuilt: int | None, *, as_json: bool) -> None:
+def _report(findings: list[Finding], rebuilt: int | None, kept: Kept, *, as_json: bool) -> None:
     counts = dict(sorted(Counter(str(finding.kind) for finding in findings).items()))
     if as_json:
         told = [{"kind": str(f.kind), "where": str(f.where), "detail": str(f.detail)} for f in findings]
-        print_json({"clean": not findings, "rebuilt": rebuilt, "counts": counts, "findings": told})
+        recompressed = {"objects": kept.objects, "received_bytes": kept.received_bytes, "bytes": kept.bytes}
+        print_json(
+            {
+                "clean": not findings,
+                "rebuilt": rebuilt,
+                "recompressed": recompressed | {"left": dict(kept.left)},
+                "counts": counts,
+                "findings": told,
+            }
+        )
         return
     if rebuilt is not None:
         out.print(f"index made anew from {rebuilt} stored objects")
+    if kept.objects or kept.left:
+        out.print(
+            f"{kept.objects} objects are recompressed ({decimal(kept.received_bytes)} became "
+            f"{decimal(kept.bytes)}), {sum(kept.left.values())} stay as received"
+        )
     if not findings:
         out.print("index and store agree", style="green")
         return

@@ -1,12 +1,10 @@
 """Settings: one table of them, pure functions around it. Nothing here reads a file, the
 environment or the command line; `pacs.cli` does and hands over what it read."""
 
+from pacs.config.ai import AiConfig, AiModel, AiRule
 from pacs.config.effective import check_exposure, from_json, from_tree, load, masked, to_json, to_tree
 from pacs.config.sections import (
     ROLES,
-    AiConfig,
-    AiModel,
-    AiRule,
     AuthConfig,
     BrokerConfig,
     Config,

@@ -206,12 +206,31 @@ packs = Table(
     Index(None, "study_uid"),
 )
 
-# Hot files that no row names any more and that are about to be removed.
+# Hot files that no row names any more and that are to be removed, not before `due_ns`.
 evictions = Table(
     "evictions",
     metadata,
     _id(),
     Column("key", Text, nullable=False, unique=True),
+    _count("due_ns"),
+)
+
+# What became of an attempt to keep an object (its bytes at rest have this `digest`) in less space.
+# Without a `reason` it was recompressed, and the received_ columns tell what it was before.
+recompressions = Table(
+    "recompressions",
+    metadata,
+    _id(),
+    Column("sop_instance_uid", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    _text("received_digest"),
+    _text("received_syntax"),
+    _count("received_size"),
+    _count("size"),
+    _text("reason"),
+    _count("at_ns"),
+    UniqueConstraint("sop_instance_uid", "digest"),
+    Index(None, "sop_instance_uid", "received_digest"),
 )
 
 # What is known of a study only here: when it was last read, and why it must stay where it is.

@@ -50,10 +50,11 @@ class Element:
 
 @dataclass(slots=True)
 class DataSet:
-    """Elements by tag, in the order of the bytes."""
+    """Elements by tag, in the order of the bytes. `delimited` is an item of undefined length."""
 
     elements: dict[int, Element] = field(default_factory=dict)
     end: int = 0
+    delimited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,8 +353,8 @@ class _Walker:
             return None, pos + 8
         if tag != _ITEM:
             raise Unreadable("unreadable", f"{tag:08X} stands where a sequence item should begin")
-        item = DataSet()
-        if length == _UNDEFINED:
+        item = DataSet(delimited=length == _UNDEFINED)
+        if item.delimited:
             return item, self.data_set(item, pos + 8, end, depth + 1, delimited=True)
         if pos + 8 + length > end:
             raise Unreadable("truncated", "a sequence item reaches beyond its sequence")

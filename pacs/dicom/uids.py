@@ -11,6 +11,8 @@ RLE = "1.2.840.10008.1.2.5"
 
 IMPLEMENTATION_CLASS = "2.25.270123958460382910297483920182734650981"
 IMPLEMENTATION_VERSION = "HILUM_0_1"
+RECEIVED_FORM = "2.25.280793292980188717230936215847317444501"
+"""Private Information Creator of a file that is kept in another form than it was received in."""
 
 _FORM = re.compile(r"[0-9]+(\.[0-9]+)*")
 

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs.db import schema
 from pacs.dicom.level import Level
-from pacs.index import summary
+from pacs.index import recompressions, summary
 from pacs.index.entry import Entry
 
 _p, _s, _e, _i, _v = (
@@ -31,7 +31,7 @@ _p, _s, _e, _i, _v = (
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An instance that the index already holds."""
+    """An instance that the index already holds: its bytes at rest, and the digest of what was received."""
 
     id: int
     digest: str
@@ -42,23 +42,30 @@ class Known:
     study_fk: int
     received_ns: int
     first_received_ns: int
+    received_digest: str
 
 
 class Moved(Exception):
     """Another transaction changed what this one was about to rely on; run it again."""
 
 
-_KNOWN = sa.select(
-    _i.id,
-    _i.digest,
-    _i.prefix_digest,
-    _i.transfer_syntax,
-    _i.size,
-    _i.dataset_offset,
-    _i.study_fk,
-    _i.received_ns,
-    _i.first_received_ns,
-).where(_i.sop_instance_uid == sa.bindparam("uid"))
+_KNOWN = (
+    sa.select(
+        _i.id,
+        _i.digest,
+        _i.prefix_digest,
+        _i.transfer_syntax,
+        _i.size,
+        _i.dataset_offset,
+        _i.study_fk,
+        _i.received_ns,
+        _i.first_received_ns,
+        recompressions.RECEIVED_DIGEST,
+    )
+    .select_from(recompressions.BESIDE_INSTANCES)
+    .where(_i.sop_instance_uid == sa.bindparam("uid"))
+)
+# Files that were superseded, by the digest of their bytes at rest.
 _FORMER = sa.select(_v.id).where(
     _v.sop_instance_uid == sa.bindparam("uid"), _v.digest == sa.bindparam("of_digest")
 )
@@ -75,13 +82,14 @@ _SERIES = (
     .where(_e.series_instance_uid == sa.bindparam("uid"))
     .with_for_update(key_share=True)
 )
+_AT_REST = {"transfer_syntax", "size", "dataset_offset", "digest", "prefix_digest", "n_frames", "frames"}
 # Not locked here: whoever made the study holds it and will want the patient next.
 _PATIENT = sa.select(_p.id).where(_p.patient_key == sa.bindparam("key"))
 
 
 def find(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
     row = tx.execute(_KNOWN, {"uid": sop_instance_uid}).first()
-    return Known(*row) if row else None
+    return Known(*tuple(row)) if row else None
 
 
 def hold(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
@@ -96,11 +104,19 @@ def hold(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
     return now
 
 
-def holds(tx: sa.Connection, known: Known, sop_instance_uid: str, digest: str) -> bool:
-    """Whether these very bytes are here, as the current or as a former version."""
-    if known.digest == digest:
+def holds(tx: sa.Connection, known: Known, entry: Entry) -> bool:
+    """Whether these very bytes were received before, or lie here, as the current or as a former version."""
+    if entry.received_digest in {known.received_digest, known.digest} or rests(tx, known, entry):
         return True
-    return tx.execute(_FORMER, {"uid": sop_instance_uid, "of_digest": digest}).first() is not None
+    return recompressions.kept_as(tx, entry.key.instance, entry.received_digest) is not None
+
+
+def rests(tx: sa.Connection, known: Known, entry: Entry) -> bool:
+    """Whether a file of these very bytes is recorded, as the current or as a former version."""
+    if known.digest == entry.digest:
+        return True
+    asked = {"uid": entry.key.instance, "of_digest": entry.digest}
+    return tx.execute(_FORMER, asked).first() is not None
 
 
 def insert(tx: sa.Connection, entry: Entry) -> int | None:
@@ -146,6 +162,15 @@ def supersede(
     )
     for study_id in sorted({known.study_fk, study.id}):
         summary.recompute(tx, study_id)
+
+
+def keep_as(tx: sa.Connection, known: Known, entry: Entry) -> None:
+    """The same object lies in another form from now on: `entry` tells which and what it was before."""
+    values = {name: value for name, value in _instance_row(entry, 0, 0).items() if name in _AT_REST}
+    tx.execute(sa.update(schema.instances).where(_i.id == known.id).values(values))
+    grown = entry.size - known.size
+    tx.execute(sa.update(schema.studies).where(_s.id == known.study_fk).values(bytes=_s.bytes + grown))
+    recompressions.note(tx, entry)
 
 
 def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str, *, tier: str, offset: int) -> None:

@@ -14,6 +14,7 @@ _s, _i = schema.studies.c, schema.instances.c
 _REBUILT = (
     schema.locations,
     schema.versions,
+    schema.recompressions,
     schema.quarantine,
     schema.instances,
     schema.series,

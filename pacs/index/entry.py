@@ -25,8 +25,21 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The form in which an object was received that is kept in another: `size` bytes of a file whose
+    data set has this `digest`."""
+
+    digest: str
+    transfer_syntax: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """`levels[level]` are the attribute columns and `attrs` of that level's table."""
+    """`levels[level]` are the attribute columns and `attrs` of that level's table.
+
+    Transfer syntax, size, digests and frames are those of the file at rest; what describes the
+    object (`json`, `levels`) is always what the object said as it was received."""
 
     key: InstanceKey
     sop_class: str
@@ -41,6 +54,11 @@ class Entry:
     json: bytes
     patient_key: str
     levels: dict[Level, Row] = field(default_factory=dict)
+    origin: Origin | None = None  # None: it is as it was received
+
+    @property
+    def received_digest(self) -> str:
+        return self.origin.digest if self.origin else self.digest
 
 
 def compress(document: bytes) -> bytes:

@@ -12,12 +12,13 @@ from pacs.dicom import header, uids
 from pacs.dicom.header import FileMeta
 from pacs.dicom.level import Level
 from pacs.errors import Unavailable
-from pacs.index import catalog, patient
+from pacs.index import catalog, patient, recompressions
 from pacs.index.entry import Entry
+from pacs.ingest.atrest import examine_at_rest, has_note, without_note
 from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
 from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
 from pacs.outbox import events
-from pacs.store import layout, locations, quarantined
+from pacs.store import layout, locations, packs, quarantined
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
 from pacs.store.quarantined import Quarantined
@@ -31,6 +32,9 @@ class _Fate(Enum):
     SUPERSEDED = "superseded"
     FORMER = "former"  # other bytes, received before those that are current by now
     KEPT_FIRST = "keep-first"
+
+
+_RECORDED = {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}
 
 
 class Ingest:
@@ -77,6 +81,9 @@ class Ingest:
             if not proper:
                 with self._completed(spooled, meta, expected) as whole:
                     return self.accept(actor, whole, expected)
+            if has_note(spooled, meta):
+                with without_note(self._spool, spooled, meta) as whole:
+                    return self.accept(actor, whole, expected)
             entry = examine(spooled, meta, expected)
             if actor.scope is not None:
                 self._check_result(entry)
@@ -89,22 +96,25 @@ class Ingest:
         with self._db.read() as tx:
             if locations.is_recorded(tx, layout.HOT, key):
                 return
-        meta, _ = file_meta(spooled)
-        self._settle(actor, examine(spooled, meta, Expected()), key, spooled)
+        self._settle(actor, examine_at_rest(self._spool, spooled), key, spooled)
 
     def restore(self, actor: Actor, stored: Spooled, key: str, *, place: Location | None = None) -> bool:
         """Record a file of the hot tier, or one that lies at `place`, in an index that does not know
         it; the file stays as it is.
 
         Other bytes under one UID are versions, whatever the policy is today. Raises Broken.
-        False when the same data set is already recorded from another file."""
-        meta, _ = file_meta(stored)
-        entry = examine(stored, meta, Expected())
+        False when the same data set is already recorded from another file. When that one holds it in
+        another form, one of the two was about to go when a process died: this one goes now."""
+        entry = examine_at_rest(self._spool, stored)
         location = place or Location(layout.HOT, key, 0, entry.size)
-        fate = self._transact(
-            lambda tx: self._settled(tx, actor, entry, location, keep_first=False, tell=False)
-        )
-        return fate is not _Fate.DUPLICATE
+
+        def record_again(tx: Transaction) -> _Fate:
+            fate = self._settled(tx, actor, entry, location, keep_first=False, tell=False)
+            if fate is _Fate.DUPLICATE and location.tier == layout.HOT and _in_other_form(tx, entry):
+                packs.leave(tx, key)
+            return fate
+
+        return self._transact(record_again) is not _Fate.DUPLICATE
 
     def requarantine(self, actor: Actor, stored: Spooled, key: str) -> None:
         """Record a quarantined file in an index that does not know it."""
@@ -204,7 +214,7 @@ class Ingest:
     def _is_here(self, entry: Entry) -> bool:
         with self._db.read() as tx:
             known = catalog.find(tx, entry.key.instance)
-            return known is not None and catalog.holds(tx, known, entry.key.instance, entry.digest)
+            return known is not None and catalog.holds(tx, known, entry)
 
     def _record_duplicate(self, actor: Actor, entry: Entry) -> _Fate:
         with self._db.write() as tx:
@@ -232,11 +242,13 @@ class Ingest:
             fate = _Fate.STORED
         else:
             fate = _met(tx, known, entry, location, keep_first=keep_first)
+        if fate in _RECORDED:
+            recompressions.note(tx, entry)
         if not tell:
             return fate
         if fate is not _Fate.KEPT_FIRST:
             _audit(tx, actor, entry, fate)
-        if fate in {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}:
+        if fate in _RECORDED:
             kind = events.Kind.STORED if fate is _Fate.STORED else events.Kind.SUPERSEDED
             payload: dict[str, str | int] = {"digest": entry.digest, "sop_class": entry.sop_class}
             if actor.scope is not None:
@@ -285,16 +297,21 @@ def _met(
     tx: Transaction, known: catalog.Known, entry: Entry, location: Location, *, keep_first: bool
 ) -> _Fate:
     """The SOP Instance UID is taken."""
-    if catalog.holds(tx, known, entry.key.instance, entry.digest):
+    if catalog.holds(tx, known, entry):
         return _Fate.DUPLICATE
     if keep_first:
         return _Fate.KEPT_FIRST
-    if (entry.received_ns, entry.digest) < (known.received_ns, known.digest):
+    if (entry.received_ns, entry.received_digest) < (known.received_ns, known.received_digest):
         catalog.add_former(tx, known, entry, location.key, tier=location.tier, offset=location.offset)
         return _Fate.FORMER
     former = locations.replace(tx, known.id, location)
     catalog.supersede(tx, known, entry, former.key, tier=former.tier, offset=former.offset)
     return _Fate.SUPERSEDED
+
+
+def _in_other_form(tx: Transaction, entry: Entry) -> bool:
+    known = catalog.find(tx, entry.key.instance)
+    return known is not None and not catalog.rests(tx, known, entry)
 
 
 def _probe_uids(spooled: Spooled, meta: FileMeta, expected: Expected) -> tuple[str, str]:

@@ -120,7 +120,8 @@ class Checker:
                     if (prefix, data.hexdigest()) != (row.prefix_digest, row.digest):
                         yield Finding("wrong-bytes", row.key, "the SHA-256 is not the recorded one")
         except NotFound:
-            yield Finding("missing-file", row.key, "the index names a file that is not there")
+            if self._records(row.key):  # it may have moved since the row was read
+                yield Finding("missing-file", row.key, "the index names a file that is not there")
         except (OSError, PacsError) as error:
             yield Finding("unreadable-file", row.key, type(error).__name__)
 
@@ -130,10 +131,9 @@ class Checker:
             if not (self._knows(key) or _in_flight(self._hot.path(key)) or self._knows(key)):
                 yield Finding("unknown-file", key, "the store holds a file that the index does not know")
 
-    def _knows(self, key: str) -> bool:
-        """As bytes of an object, or as ones about to be removed."""
+    def _records(self, key: str) -> bool:
         with self._db.read() as tx:
-            return locations.is_recorded(tx, layout.HOT, key) or packs.is_evicting(tx, key)
+            return locations.is_recorded(tx, layout.HOT, key)
 
     def _packs(self) -> Iterator[str]:
         for known in packs.known(self._db):
@@ -150,6 +150,11 @@ class Checker:
             return
         for one in coldcheck.differences(self._db, self._cold, deep=deep):
             yield Finding(one.kind, f"{layout.COLD}/{one.where}", one.detail)
+
+    def _knows(self, key: str) -> bool:
+        """A file that is about to be removed is known, too."""
+        with self._db.read() as tx:
+            return locations.is_recorded(tx, layout.HOT, key) or packs.is_evicting(tx, key)
 
     def _quarantine(self) -> Iterator[Finding]:
         for key in quarantined.keys(self._db):

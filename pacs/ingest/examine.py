@@ -1,7 +1,6 @@
 """Read a spooled object: what it is, where its frames lie, its ready JSON. A table of named rules
 decides what cannot be kept as an object."""
 
-import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from pacs.errors import Invalid
 from pacs.index import entry as entries
 from pacs.index.entry import Entry
 from pacs.pixels import opened
-from pacs.store.disk import DiskBlob
+from pacs.store.disk import DiskBlob, mapped
 from pacs.store.inflate import DEFLATED, inflate
 from pacs.store.spool import Spooled
 
@@ -67,7 +66,7 @@ def file_meta(spooled: Spooled) -> tuple[FileMeta, bool]:
     recognised by its first element. Raises Broken."""
     if not spooled.size:
         raise Broken("empty", RULES["empty"])
-    buffer = _mapped(spooled.fileno())
+    buffer = mapped(spooled.fileno())
     try:
         if not header.has_preamble(buffer):
             meta = header.guess_headless(buffer)
@@ -89,7 +88,7 @@ def examine(spooled: Spooled, meta: FileMeta, expected: Expected) -> Entry:
         raise Broken("transfer-syntax", RULES["transfer-syntax"], sop_instance=meta.sop_instance)
     with _readable(spooled, meta) as blob:
         try:
-            walked = header.walk(_mapped(blob.fileno()), meta.transfer_syntax, meta.dataset_offset)
+            walked = header.walk(mapped(blob.fileno()), meta.transfer_syntax, meta.dataset_offset)
             table = opened.frame_table(walked, blob.pread, meta.transfer_syntax)
             encoded = json.encode(walked)
         except Unreadable as error:
@@ -146,12 +145,3 @@ def _readable(spooled: Spooled, meta: FileMeta) -> Iterator[DiskBlob]:
         raise Broken("too-large-inflated", str(error)) from error
     finally:
         blob.close()
-
-
-def _mapped(fd: int) -> memoryview:
-    """The file as memory: only pages that are looked at are read, whatever the file's size.
-
-    Unmapped when the last reference goes, which may be one of an error on its way up."""
-    if not os.fstat(fd).st_size:
-        return memoryview(b"")
-    return memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ))

@@ -13,7 +13,7 @@ from pacs.errors import PacsError
 from pacs.outbox import log
 from pacs.outbox.deliveries import Note
 from pacs.outbox.handover import WAIT_S, Broker, Sender, obey
-from pacs.outbox.subscriber import Errand, Subscriber, describe, enrol, serve
+from pacs.outbox.subscriber import Errand, Subscriber, describe, enrol, retire, serve
 
 IDLE_S: Final = 0.2
 _TROUBLE_S: Final = 1.0
@@ -49,9 +49,12 @@ class Crew:
         subscribers: Sequence[Subscriber],
         chores: Sequence[Chore] = (),
         *,
+        retired: Sequence[str] = (),
         wait_s: float = WAIT_S,
     ) -> None:
+        """`retired` names subscribers that are switched off: nothing is kept for them."""
         self._db = db
+        self._retired = tuple(retired)
         self._subscribers = tuple(subscribers)
         self._chores = tuple(chores)
         self._wait_s = wait_s
@@ -69,6 +72,7 @@ class Crew:
     def start(self, broker: Broker | None = None) -> None:
         """Raises Unavailable."""
         enrol(self._db, self._subscribers)
+        retire(self._db, self._retired)
         for subscriber in self._subscribers:
             if isinstance(subscriber, Errand) and broker is not None:
                 self._send(subscriber, broker)

@@ -27,13 +27,13 @@ _log = logging.get(__name__)
 class Broker(Protocol):
     """Carries messages to whoever works, in this process or another."""
 
-    def is_away(self, errand: str) -> bool:
+    def is_away(self, errand: str, /) -> bool:
         """Whether its work should be done here meanwhile. Answers at once."""
 
-    def ask(self, errand: str) -> bool:
+    def ask(self, errand: str, /) -> bool:
         """Whether messages about it are carried now. May wait for the broker, but not for long."""
 
-    def send(self, errand: str, notes: Sequence[Note]) -> None:
+    def send(self, errand: str, notes: Sequence[Note], /) -> None:
         """Raises Unavailable when not all of them could be sent."""
 
 

@@ -67,6 +67,15 @@ def enrol(db: Database, subscribers: Sequence[Subscriber]) -> None:
             log.enrol(tx, subscriber.name, from_start=subscriber.from_start)
 
 
+def retire(db: Database, names: Sequence[str]) -> None:
+    """Those who will not come again, as far as one knows: nothing more is kept for them."""
+    with db.read() as tx:
+        known = [name for name in names if log.position(tx, name) is not None]
+    for name in known:
+        with db.write() as tx:
+            log.forget(tx, name)
+
+
 def serve(db: Database, subscriber: Subscriber) -> bool:
     """One bounded piece of work; False when there is none now. Call it from any thread or process."""
     moved = advance(db, subscriber)

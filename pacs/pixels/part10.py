@@ -1,47 +1,79 @@
 """File Meta Information for a data set that changes its transfer syntax (PS3.10 7.1)."""
 
 import struct
+from collections.abc import Iterator
 
-from pacs.dicom import header
-from pacs.dicom.header import Unreadable
+from pacs.dicom import header, uids
+from pacs.dicom.header import PREAMBLE, Unreadable
 from pacs.errors import Invalid
+from pacs.pixels import vrs
 
-_TRANSFER_SYNTAX, _GROUP_LENGTH = 0x0010, 0x0000
-_LONG = frozenset({b"OB", b"OW", b"UN", b"SQ", b"UT", b"OF", b"UC", b"UR"})
+_GROUP_LENGTH, _TRANSFER_SYNTAX, _CREATOR, _INFORMATION = 0x0000, 0x0010, 0x0100, 0x0102
+_LONG = frozenset(vr.encode("ascii") for vr in vrs.LONG)
+_MAGIC = PREAMBLE + 4
 
 
 def with_syntax(prefix: bytes, transfer_syntax: str) -> bytes:
     """Preamble and File Meta Information of the original with another (0002,0010) and the group length
-    that goes with it; every other element stays as it is. `prefix` is what lies before the data set.
+    that goes with it; every other element stays as it is, but for what the archive noted of the form
+    the object was received in. `prefix` is what lies before the data set.
 
     Raises Invalid when it is no File Meta Information."""
+    elements = _elements(prefix)
+    if _is_ours(elements):
+        del elements[_CREATOR], elements[_INFORMATION]
+    return _written(prefix[:_MAGIC], elements, transfer_syntax)
+
+
+def with_note(prefix: bytes, transfer_syntax: str, note: bytes) -> bytes:
+    """The same for a file of the archive's own making, with `note` as its Private Information. The
+    preamble is empty: what it may have said of the original is not true of this file. Raises Invalid."""
+    elements = _elements(prefix)
+    elements[_CREATOR] = _element(_CREATOR, b"UI", uids.RECEIVED_FORM.encode("ascii"))
+    elements[_INFORMATION] = _element(_INFORMATION, b"OB", note)
+    return _written(bytes(PREAMBLE) + b"DICM", elements, transfer_syntax)
+
+
+def note_of(prefix: bytes) -> bytes | None:
+    """What `with_note` wrote; None when there is no such note. Raises Invalid."""
+    elements = _elements(prefix)
+    return elements[_INFORMATION][12:].rstrip(b"\0") if _is_ours(elements) else None
+
+
+def _elements(prefix: bytes) -> dict[int, bytes]:
+    """The elements of group 2 as they stand, by number, in their order."""
     try:
         end = header.read_meta(memoryview(prefix)).dataset_offset
     except Unreadable as error:
         raise Invalid("the file has no File Meta Information") from error
-    start, body, done = header.PREAMBLE + 4, bytearray(), False
-    pos = start
+    return dict(_steps(prefix, end))
+
+
+def _steps(prefix: bytes, end: int) -> Iterator[tuple[int, bytes]]:
+    pos = _MAGIC
     while pos < end:
-        number, behind = _step(prefix, pos)
-        if number >= _TRANSFER_SYNTAX and not done:
-            body += _transfer_syntax(transfer_syntax)
-            done = True
-        if number not in {_TRANSFER_SYNTAX, _GROUP_LENGTH}:
-            body += prefix[pos:behind]
+        _, number, vr, short = struct.unpack_from("<HH2sH", prefix, pos)
+        behind = pos + 8 + short
+        if vr in _LONG:
+            behind = pos + 12 + struct.unpack_from("<I", prefix, pos + 8)[0]
+        yield number, prefix[pos:behind]
         pos = behind
-    if not done:
-        body += _transfer_syntax(transfer_syntax)
-    return prefix[:start] + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(body)) + body
 
 
-def _step(prefix: bytes, pos: int) -> tuple[int, int]:
-    """Element number at `pos`, and where the next element begins."""
-    _, number, vr, short = struct.unpack_from("<HH2sH", prefix, pos)
+def _is_ours(elements: dict[int, bytes]) -> bool:
+    creator = elements.get(_CREATOR, b"")[8:].rstrip(b"\0 ")
+    return _INFORMATION in elements and creator == uids.RECEIVED_FORM.encode("ascii")
+
+
+def _written(begin: bytes, elements: dict[int, bytes], transfer_syntax: str) -> bytes:
+    syntax = _element(_TRANSFER_SYNTAX, b"UI", transfer_syntax.encode("ascii"))
+    elements = elements | {_TRANSFER_SYNTAX: syntax}
+    body = b"".join(elements[number] for number in sorted(elements) if number != _GROUP_LENGTH)
+    return begin + _element(_GROUP_LENGTH, b"UL", struct.pack("<I", len(body))) + body
+
+
+def _element(number: int, vr: bytes, value: bytes) -> bytes:
+    value += b"\0" * (len(value) % 2)
     if vr in _LONG:
-        return number, pos + 12 + struct.unpack_from("<I", prefix, pos + 8)[0]
-    return number, pos + 8 + short
-
-
-def _transfer_syntax(uid: str) -> bytes:
-    value = uid.encode("ascii") + b"\0" * (len(uid) % 2)
-    return struct.pack("<HH2sH", 2, _TRANSFER_SYNTAX, b"UI", len(value)) + value
+        return struct.pack("<HH2sHI", 2, number, vr, 0, len(value)) + value
+    return struct.pack("<HH2sH", 2, number, vr, len(value)) + value

@@ -79,6 +79,7 @@ class Decoded:
     frames: Frames
     first: Converted
     implicit: bool
+    vr: str = ""  # empty: what the width of the cells suggests
 
     def size(self) -> int:
         return len(self._head()) + self._length()
@@ -90,7 +91,7 @@ class Decoded:
         yield bytes(len(self.first.data) * self.frames.table.count % 2)
 
     def _head(self) -> bytes:
-        vr = "OW" if self.frames.shape.bits_allocated > 8 else "OB"
+        vr = self.vr or ("OW" if self.frames.shape.bits_allocated > 8 else "OB")
         return head(PIXEL_DATA, vr, self._length(), implicit=self.implicit)
 
     def _length(self) -> int:

@@ -1,11 +1,12 @@
 """A walked data set written again in another encoding, value for value (PS3.5 7).
 
 Where source and target are encoded alike an element is copied as it stands, odd as it may be.
-Everything is yielded in pieces that point into the walked bytes: nothing is held.
+Everything is yielded in pieces that point into the walked bytes: no values are held.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from pacs.dicom.header import PIXEL_DATA, Buffer, DataSet, Element, Walk
 from pacs.errors import NotAcceptable
@@ -17,7 +18,6 @@ Piece = bytes | memoryview
 CHUNK = 1 << 20  # bytes; a multiple of every word
 UNDEFINED = 0xFFFFFFFF
 _PIXEL_REPRESENTATION = 0x00280103
-_ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, UNDEFINED)
 _ITEM_END = struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
 _SEQUENCE_END = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
@@ -77,16 +77,27 @@ class Rewriter:
         yield from self.pieces(element.offset, length, vrs.word_of(vr) if self._big else 1)
 
     def _sequence(self, element: Element, items: list[DataSet], *, signed: bool) -> Iterator[Piece]:
-        """Lengths are left undefined: what the items will take is not known before they are written."""
-        yield head(element.tag, "SQ", UNDEFINED if items else 0, implicit=self._implicit)
-        for item in items:
-            inner_sign = self._sign(item, default=signed)
-            yield _ITEM
-            for inner in item.elements.values():
-                yield from self._written(inner, signed=inner_sign)
-            yield _ITEM_END
-        if items:
+        """Lengths that were undefined stay so, and the others are told anew: what is written back later
+        is then what was there."""
+        inside = chain.from_iterable(self._item(item, signed=signed) for item in items)
+        if _undefined(self._buffer, element):
+            yield head(element.tag, "SQ", UNDEFINED, implicit=self._implicit)
+            yield from inside
             yield _SEQUENCE_END
+        else:
+            yield from _measured(inside, lambda size: head(element.tag, "SQ", size, implicit=self._implicit))
+
+    def _item(self, item: DataSet, *, signed: bool) -> Iterator[Piece]:
+        inner_sign = self._sign(item, default=signed)
+        inside = chain.from_iterable(
+            self._written(element, signed=inner_sign) for element in item.elements.values()
+        )
+        if item.delimited:
+            yield _item_head(UNDEFINED)
+            yield from inside
+            yield _ITEM_END
+        else:
+            yield from _measured(inside, _item_head)
 
     def _sign(self, dataset: DataSet, *, default: bool) -> bool:
         """Pixel Representation of this data set or, in an item without, of the one around it."""
@@ -124,6 +135,17 @@ class Rewriter:
         if self._source_implicit:
             return False
         return bytes(self._buffer[element.offset - 8 : element.offset - 4]) == b"UN\0\0"
+
+
+def _measured(inside: Iterator[Piece], head_of: Callable[[int], bytes]) -> Iterator[Piece]:
+    """The pieces, which point into the walked bytes, behind a head that tells how long they are."""
+    pieces = list(inside)
+    yield head_of(sum(map(len, pieces)))
+    yield from pieces
+
+
+def _item_head(length: int) -> bytes:
+    return struct.pack("<HHI", 0xFFFE, 0xE000, length)
 
 
 def holds_encapsulated(walk: Walk, element: Element) -> bool:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pacs.errors import NotAcceptable
+from pacs.pixels import samples
 from pacs.pixels.samples import Cells
 from pacs.pixels.shape import FrameShape
 
@@ -30,6 +31,19 @@ def shrunk(cells: Cells, factor: int, shape: FrameShape) -> Cells:
     return means
 
 
+def full_422(frame: bytes, shape: FrameShape) -> Cells:
+    """A native frame of YBR_FULL_422 with the chroma that every second pixel has given to its neighbour
+    too (PS3.3 C.7.6.3.1.2): luminance, luminance, blue, red. Raises NotAcceptable."""
+    samples.dimensions(shape)
+    if shape.bits_allocated != 8 or shape.columns % 2 or len(frame) != shape.bytes // 3 * 2:
+        raise NotAcceptable("the frame is not what YBR_FULL_422 says")
+    pairs = np.frombuffer(frame, np.uint8).reshape(shape.rows, shape.columns // 2, 4)
+    cells = np.empty((shape.rows, shape.columns, 3), np.uint8)
+    cells[..., 0] = pairs[..., :2].reshape(shape.rows, shape.columns)
+    cells[..., 1:] = np.repeat(pairs[..., 2:], 2, axis=1)
+    return cells
+
+
 def shrunk_bits(frame: bytes, factor: int, shape: FrameShape) -> bytes:
     """Of pixels of one bit, packed as PS3.5 8.1.1 has them: the middle one of every box."""
     if shape.bits_allocated != 1 or shape.samples != 1:
@@ -39,13 +53,13 @@ def shrunk_bits(frame: bytes, factor: int, shape: FrameShape) -> bytes:
     return np.packbits(_middle(picture, factor), bitorder="little").tobytes()
 
 
-def _means(samples: Cells, factor: int) -> Cells:
-    rows, columns = samples.shape[:2]
+def _means(values: Cells, factor: int) -> Cells:
+    rows, columns = values.shape[:2]
     down, across = np.arange(0, rows, factor), np.arange(0, columns, factor)
-    sums = np.add.reduceat(samples, down, axis=0, dtype=np.int64)
+    sums = np.add.reduceat(values, down, axis=0, dtype=np.int64)
     sums = np.add.reduceat(sums, across, axis=1)
     counts = np.outer(np.diff(down, append=rows), np.diff(across, append=columns))
-    counts = counts.reshape(counts.shape + (1,) * (samples.ndim - 2))
+    counts = counts.reshape(counts.shape + (1,) * (values.ndim - 2))
     means: Cells = (2 * sums + counts) // (2 * counts)
     return means
 

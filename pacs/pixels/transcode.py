@@ -7,7 +7,7 @@ lossless, and decoding what was compressed with loss adds none to it (PS3.3 C.12
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from pacs.dicom import header, uids
@@ -106,11 +106,12 @@ class Transcoding:
         return head(tag, edit.vr, len(edit.value), implicit=self._implicit) + edit.value
 
 
-def plan(stored: Stored, target: str, *, verify: bool = True) -> Transcoding:
+def plan(stored: Stored, target: str, *, verify: bool = True, pixel_vr: str = "") -> Transcoding:
     """How to write the object in `target`. Raises NotAcceptable.
 
     The first frame is converted here, so that what cannot be done is known before anything has
-    been sent. `verify` decodes every frame again after encoding it and compares."""
+    been sent. `verify` decodes every frame again after encoding it and compares. `pixel_vr` is for
+    pixel data that is decoded, where OB and OW are both right (PS3.5 A.2)."""
     if stored.transfer_syntax == target:
         raise ValueError("there is nothing to transcode")
     if target not in registry.encodable():
@@ -131,7 +132,10 @@ def plan(stored: Stored, target: str, *, verify: bool = True) -> Transcoding:
             {},
             _dropped_icon(stored.walk),
         )
-    return _recoded(stored, pixels, shape, target, verify=verify)
+    recoded = _recoded(stored, pixels, shape, target, verify=verify)
+    if pixel_vr and isinstance(recoded.pixels, Decoded):
+        return replace(recoded, pixels=replace(recoded.pixels, vr=pixel_vr))
+    return recoded
 
 
 def _copied(stored: Stored, pixels: Element, target: str) -> Copied:

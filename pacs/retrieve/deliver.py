@@ -14,18 +14,21 @@ from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
 from pacs.pixels.shape import FrameShape
-from pacs.retrieve import bulk, negotiate, recoded
+from pacs.retrieve import bulk, negotiate, original, recoded, samples
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.negotiate import Abilities
+from pacs.retrieve.original import Originals
 from pacs.retrieve.recoded import AsStored, Given
+from pacs.retrieve.samples import Image
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.shapes import Shapes
 from pacs.store import locations
 from pacs.store.care import Reads
+from pacs.store.disk import DiskBlob
 from pacs.store.inflate import DEFLATED, inflate
 from pacs.store.locations import Location
-from pacs.store.reader import Reader
+from pacs.store.reader import ColdBlob, Reader
 
 
 class ByteSource(Protocol):
@@ -76,6 +79,7 @@ class Retrieve:
         self._scratch = scratch
         self._looks = looks
         self._reads = reads
+        self._originals = Originals(db, self._find, scratch)
         self._shapes = Shapes()
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
@@ -88,8 +92,8 @@ class Retrieve:
         return Chosen(self._db, conditions, count, contexts)
 
     def open(self, stored: StoredObject) -> ByteSource:
-        """The Part 10 file as it was received. Raises NotFound, Unavailable."""
-        return self._reader.find(lambda: self._places(stored))
+        """The Part 10 file that was chosen, whatever became of it since. Raises NotFound, Unavailable."""
+        return self._file(stored)
 
     @property
     def abilities(self) -> Abilities:
@@ -98,12 +102,15 @@ class Retrieve:
 
     def give(self, stored: StoredObject, accepted: Collection[str]) -> Given:
         """The object in one of these transfer syntaxes: in its own one whenever that is among them,
-        else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
+        else as it was received, else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
         targets = negotiate.choices(
             stored.transfer_syntax, accepted, self.abilities, pixels=stored.frames > 0
         )
         if targets[:1] == (stored.transfer_syntax,):
             return AsStored(self.open(stored), stored)
+        received = self._originals.of(stored, accepted)
+        if received:
+            return AsStored(received[1], received[0])
         if not targets:
             raise NotAcceptable("stored in a transfer syntax that is not accepted and not converted")
         return recoded.recode(self._plain(stored), stored, targets, self._scratch)
@@ -132,6 +139,10 @@ class Retrieve:
             raise NotFound(f"this instance has {stored.frames} frames")
         return FrameSet(stored, row[0], numbers, lambda: self._plain(stored), lambda: self._shape(stored))
 
+    def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]:
+        """Every image, to be decoded frame by frame. Raises Invalid, Forbidden (audited)."""
+        return samples.images(self._db, self._admit(actor, wanted, "samples"), self._plain)
+
     def bulkdata(self, actor: Actor, key: InstanceKey, path: str) -> BulkData:
         """One value by its path below `/bulkdata/`, e.g. `7FE00010` or `00540016/1/00181234`.
 
@@ -139,6 +150,9 @@ class Retrieve:
         self._admit(actor, _only(key), "bulkdata", often=True)
         row = self._row(key, *lookup.STORED_COLUMNS)
         stored = StoredObject(key, *row[3:10])
+        received = self._originals.of(stored) if original.is_value_of_pixels(path) else None
+        if received:  # the metadata promises the value as it was received
+            return bulk.find(received[1], received[0], path)
         return bulk.find(self._plain(stored), stored, path)
 
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
@@ -151,21 +165,34 @@ class Retrieve:
     def _document(self, stored: StoredObject) -> bytes:
         """DICOM JSON of these very bytes."""
         row = self._row(stored.key, *lookup.STORED_COLUMNS, *lookup.JSON_COLUMNS[3:])
-        if StoredObject(stored.key, *row[3:10]) != stored:
+        now = StoredObject(stored.key, *row[3:10])
+        if now != stored and not self._originals.is_form_of(now, stored):
             raise Unavailable("the instance was superseded a moment ago", hint="ask again")
         return entries.expand(row[10])
 
     def _plain(self, stored: StoredObject) -> ByteSource:
         """The file with its data set readable by position."""
-        blob = self.open(stored)
+        blob = self._file(stored)
         if stored.transfer_syntax not in DEFLATED:
             return blob
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
 
-    def _places(self, stored: StoredObject) -> list[Location]:
-        with self._db.read() as tx:
-            return locations.of(tx, stored.key.instance, stored.digest)
+    def _file(self, stored: StoredObject) -> DiskBlob | ColdBlob:
+        uid, digest = stored.key.instance, stored.digest
+        try:
+            return self._find(uid, digest)
+        except NotFound:  # it is kept in another form by now
+            return self._originals.chosen_before(stored) or self._find(uid, digest)
+
+    def _find(self, sop_instance_uid: str, digest: str) -> DiskBlob | ColdBlob:
+        """The file whose data set has this digest, wherever it lies."""
+
+        def places() -> list[Location]:
+            with self._db.read() as tx:
+                return locations.of(tx, sop_instance_uid, digest)
+
+        return self._reader.find(places)
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
         for row in lookup.stream(self._db, _conditions(_only(key)), *columns):
@@ -215,4 +242,4 @@ def _only(key: InstanceKey) -> Wanted:
     return Wanted(studies=(key.study,), series=(key.series,), instances=(key.instance,))
 
 
-__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "MetadataEntry", "Retrieve"]
+__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "Image", "MetadataEntry", "Retrieve"]

@@ -96,6 +96,7 @@ def small(found: FrameSet, factor: int) -> MadeFrames:
     if found.stream:
         raise NotAcceptable("the frames of a video are not given one by one")
     shape, source = found.shape, found.transfer_syntax
+    halved = found.native and shape.photometric == "YBR_FULL_422" and found.length(1) < shape.bytes
     delivered = shape.photometric if found.native else colour.delivered(source, shape)
     rows, columns = smaller.sides(shape, factor)
     size = replace(shape, rows=rows, columns=columns).bytes
@@ -106,10 +107,14 @@ def small(found: FrameSet, factor: int) -> MadeFrames:
         picture = _from_stream(found, number, factor, shape) if source in HTJ2K_FAMILY else None
         if picture is not None:
             return picture
+        if halved:
+            cells = smaller.full_422(found.read(number), shape)
+            return samples.to_native(smaller.shrunk(cells, factor, shape))
         whole = convert.decode_frame(found.read(number), shape, source)
         return samples.to_native(smaller.shrunk(whole.cells, factor, whole.shape))
 
-    return MadeFrames(found, uids.EXPLICIT_LE, Look(rows, columns, delivered), size, make)
+    look = Look(rows, columns, "YBR_FULL" if halved else delivered)
+    return MadeFrames(found, uids.EXPLICIT_LE, look, size, make)
 
 
 def cut(found: FrameSet, factor: int) -> MadeFrames:

@@ -107,8 +107,7 @@ class Recoded:
                     yield piece
         except OSError as error:
             raise Unavailable(
-                f"there is no room to convert an object: {error.strerror}",
-                hint="look at the data folder's disk",
+                f"an object cannot be converted now: {error.strerror}", hint="look at the data folder's disk"
             ) from error
 
     def _prefix(self) -> bytes:

@@ -1,5 +1,6 @@
 """The hot tier: a folder tree of plain Part 10 files on a local file system."""
 
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,15 @@ class DiskBlob:
 
     def __del__(self) -> None:
         self.close()
+
+
+def mapped(fd: int) -> memoryview:
+    """A file as memory: only pages that are looked at are read, whatever the file's size.
+
+    Unmapped when the last reference goes, which may be one of an error on its way up."""
+    if not os.fstat(fd).st_size:
+        return memoryview(b"")
+    return memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ))
 
 
 class DiskStore:

@@ -75,6 +75,20 @@ def replace(tx: sa.Connection, instance_id: int, location: Location) -> Location
     return next((one for one in former if one.tier == layout.HOT), former[0])
 
 
+def move(tx: sa.Connection, instance_id: int, former: Location, now: Location) -> bool:
+    """Point the instance from one file to another; False unless it lies in that one and nowhere else."""
+    place = schema.locations.c
+    mine = sa.select(place.tier, place.key).where(place.instance_fk == instance_id)
+    if [tuple(row) for row in tx.execute(mine)] != [(former.tier, former.key)]:
+        return False
+    tx.execute(
+        sa.update(schema.locations)
+        .where(place.instance_fk == instance_id)
+        .values(tier=now.tier, key=now.key, offset=now.offset, length=now.length)
+    )
+    return True
+
+
 def of(tx: sa.Connection, sop_instance_uid: str, digest: str) -> list[Location]:
     """Where the bytes with this digest lie, current or, superseded by now, a former version: who
     chose an object gets the one that was chosen."""

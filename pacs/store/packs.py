@@ -23,6 +23,7 @@ _l, _p, _x = schema.locations.c, schema.packs.c, schema.evictions.c
 _hot = schema.locations.alias("hot")
 _cold = schema.locations.alias("cold")
 _PIECE = 500  # rows in one statement
+_LATEST = 2**63 - 1
 
 _MEMBER = (_i.sop_instance_uid, _i.size, _i.dataset_offset, _i.digest, _i.prefix_digest, _i.received_ns)
 _PLACED = (
@@ -117,6 +118,14 @@ def claim_until(tx: Transaction, key: str, owner: str, until_ns: int) -> None:
     )
 
 
+def is_claimed(tx: Transaction, study: str, series: str, now_ns: int) -> bool:
+    """Whether somebody is packing instances of this series just now."""
+    query = sa.select(_p.id).where(
+        _p.study_uid == study, _p.series_uid == series, _p.claimed_until_ns > now_ns
+    )
+    return tx.execute(query.limit(1)).first() is not None
+
+
 def record(tx: Transaction, pack: Pack, now_ns: int) -> int:
     """Every member that is still what was packed lies there too from now on; returns how many that
     are. What was superseded meanwhile is left out."""
@@ -179,13 +188,22 @@ def evict(tx: Transaction, study: str, pack_key: str) -> int:
     ).all()
     for piece in _pieces(rows):
         tx.execute(sa.delete(schema.locations).where(_l.id.in_([row.id for row in piece])))
-        tx.execute(sa.insert(schema.evictions), [{"key": row.key} for row in piece])
+        for row in piece:
+            leave(tx, row.key)
     return sum(row.length for row in rows)
 
 
-def evicting(db: Database) -> Iterator[str]:
-    """Keys of hot files that no row names any more but that may still be there."""
-    for row in paged(db, sa.select(_x.id, _x.key), _x.id):
+def leave(tx: Transaction, key: str, due_ns: int = 0) -> None:
+    """Note that a hot file, which no row names any more, is to be removed when `due_ns` has come."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(schema.evictions).values(key=key, due_ns=due_ns)
+    tx.execute(statement.on_conflict_do_nothing(index_elements=["key"]))
+
+
+def evicting(db: Database, due_ns: int = _LATEST) -> Iterator[str]:
+    """Keys of hot files that no row names any more but that may still be there, those that are to go
+    by `due_ns`."""
+    for row in paged(db, sa.select(_x.id, _x.key).where(_x.due_ns <= due_ns), _x.id):
         yield row.key
 
 

@@ -12,6 +12,7 @@ from celery import Celery
 from kombu import Queue
 
 from pacs.config import BrokerConfig
+from pacs.worker.link import address
 
 _BEYOND_LEASE_S: Final = 3600.0
 # Both quick to give up: while the broker is away the work is done without it.
@@ -34,12 +35,13 @@ def make_app(settings: BrokerConfig, errands: Iterable[str], *, lease_s: float =
     names = tuple(errands)
     for chatty in ("celery", "kombu", "amqp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    app = Celery("hilum", set_as_current=False, fixups=[], broker=settings.url)
+    app = Celery("hilum", set_as_current=False, fixups=[], broker=address(settings.url))
     app.conf.update(_messages(), **_worker())
     app.conf.update(
         task_queues=[Queue(queue_name(name)) for name in names],
         task_routes={task_name(name): {"queue": queue_name(name)} for name in names},
         broker_transport_options=_transport(settings, lease_s),
+        broker_pool_limit=len(names) + 1,  # who sends of one errand never waits for another
     )
     app.finalize()
     for name in tuple(app.tasks):  # Celery's own: chords, maps and the like

@@ -15,7 +15,7 @@ from pacs import clock, log
 
 LONGEST_LINE: Final = 64
 """Messages of one errand that wait here, those at work included."""
-_GRACE_S: Final = 5.0
+_GRACE_S: Final = 4.0
 _DROPPED: Final = (0, None, 0.0)  # what Celery's trace answers of a task that went well
 _log = log.get(__name__)
 _Job = Callable[[], None]

@@ -4,13 +4,12 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from kombu.exceptions import OperationalError
-
 from pacs import clock, log
 from pacs.config import BrokerConfig
 from pacs.errors import Unavailable
 from pacs.outbox.deliveries import Note
 from pacs.worker.app import make_app, queue_name, task_name
+from pacs.worker.link import troubles
 
 _REST_S: Final = 2.0
 """After a failure the broker is left alone for so long."""
@@ -26,6 +25,7 @@ class Post:
         self, settings: BrokerConfig, errands: Iterable[str], is_listening: Callable[[], bool]
     ) -> None:
         self._app = make_app(settings, errands)
+        self._troubles = troubles(self._app.connection())
         self._is_listening = is_listening
         self._lock = threading.Lock()
         self._away = False
@@ -57,7 +57,7 @@ class Post:
         try:
             with self._app.producer_pool.acquire(block=True, timeout=1.0) as producer:
                 done = work(producer)
-        except (OperationalError, OSError, *self._app.connection().connection_errors) as error:
+        except self._troubles as error:
             self._note_away(away=True)
             raise Unavailable("the broker is away", hint="work goes on without it") from error
         self._note_away(away=False)

@@ -7,6 +7,7 @@ from typing import Final
 from kombu import Connection
 
 from pacs import clock
+from pacs.worker.link import address, troubles
 
 _KNOWN_S: Final = 5.0
 _WAIT_S: Final = 1.0
@@ -40,10 +41,10 @@ class _Probe:
 
     def _ask(self) -> bool:
         waits = {"socket_connect_timeout": _WAIT_S, "socket_timeout": _WAIT_S, "max_retries": 0}
-        connection = Connection(self._url, connect_timeout=_WAIT_S, transport_options=waits)
+        connection = Connection(address(self._url), connect_timeout=_WAIT_S, transport_options=waits)
         try:
             with connection:
                 connection.default_channel.client.ping()
-        except (OSError, *connection.connection_errors):
+        except troubles(connection):
             return False
         return True

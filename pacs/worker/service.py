@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from pacs import log
-from pacs.config import Config
+from pacs.config import BrokerConfig, Config
 from pacs.errors import PacsError
 from pacs.outbox.deliveries import Note
 from pacs.outbox.handover import Broker
 from pacs.outbox.subscriber import Errand
 
 _AGAIN_SECONDS: Final = 2.0
+_GRACE_SECONDS: Final = 4.0
+"""With a broker it comes after Celery's own; together less than the supervisor waits."""
 _log = log.get(__name__)
 
 
@@ -25,7 +27,7 @@ class _Crew(Protocol):
 
     def start(self, broker: Broker | None = None) -> None: ...
 
-    def obey(self, errand: str, note: Note) -> bool: ...
+    def obey(self, errand: str, note: Note, /) -> bool: ...
 
     def stop(self, grace_s: float = 5.0) -> bool: ...
 
@@ -41,21 +43,29 @@ def serve(archive: _Archive, stop: threading.Event) -> None:
     """Work until told to stop. While the index is away the crew waits for it."""
     crew = archive.crew()
     settings = archive.config.broker
-    try:
-        if settings.url and crew.errands:
-            from pacs.worker.consumer import Consumer
-            from pacs.worker.post import Post
+    if settings.url and crew.errands:
+        _serve_with_broker(settings, crew, stop)
+    else:
+        _start(crew.start, stop)
+        stop.wait()
+    if not crew.stop(_GRACE_SECONDS):
+        _log.warning("something was still at work when the role stopped")
 
-            consumer = Consumer(settings, crew.errands, crew.obey)
-            post = Post(settings, crew.errands, consumer.is_listening)
-            if _start(lambda: crew.start(post), stop):
-                consumer.run(stop)
-        else:
-            _start(crew.start, stop)
-            stop.wait()
-    finally:
-        if not crew.stop():
-            _log.warning("something was still at work when the role stopped")
+
+def _serve_with_broker(settings: BrokerConfig, crew: _Crew, stop: threading.Event) -> None:
+    from pacs.worker.consumer import Consumer
+    from pacs.worker.post import Post
+
+    consumer = Consumer(settings, crew.errands, crew.obey)
+    post = Post(settings, crew.errands, consumer.is_listening)
+
+    def begin_no_more() -> None:
+        stop.wait()
+        crew.stop(0.0)
+
+    threading.Thread(target=begin_no_more, name="crew-stop", daemon=True).start()
+    if _start(lambda: crew.start(post), stop):
+        consumer.run(stop)
 
 
 def _start(start: Callable[[], None], stop: threading.Event) -> bool:

@@ -83,7 +83,7 @@ def create_token(server: ArchiveServer, name: str, role: str) -> tuple[str, str]
 def filled(path: str, item: DicomObject) -> str:
     values = {"{study}": item.study, "{series}": item.series, "{instance}": item.instance}
     values |= {"{frames}": "1", "{path:path}": "7FE00010"}
-    values |= {"{priority}": "STAT", "{finding}": "1", "{verdict}": "accepted"}
+    values |= {"{priority}": "STAT", "{finding}": "1", "{verdict}": "accepted", "{run}": "r1"}
     for name, value in values.items():
         path = path.replace(name, value)
     assert "{" not in path, f"a new placeholder: say here what stands for it: {path}"
@@ -94,6 +94,7 @@ ENTRIES = [("POST" if isinstance(entry, Post) else "GET", entry.path) for entry 
 STRANGERS: dict[str, dict[str, str]] = {
     "nothing": {},
     "a wrong token": {"Authorization": "Bearer hilum_0123456789"},
+    "a token of no run": {"Authorization": "Bearer hilum-run.0123456789"},
     "an empty token": {"Authorization": "Bearer"},
     "a wrong password": {"Authorization": "Basic YWRtaW46YWRtaW4="},
     "a digest": {"Authorization": "Digest username=admin"},

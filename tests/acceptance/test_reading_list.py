@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pacs.auth import tokens
-from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deployment
+from tests.support.archive_server import CLUSTER, GROWN, LAPTOP, ArchiveServer, Deployment
 from tests.support.dimse_client import Client
 from tests.support.factory import ct_series
 from tests.support.web_client import Web
@@ -33,7 +33,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> float:
     return time.monotonic() - begin
 
 
-@pytest.mark.parametrize("deployment", [LAPTOP, CLUSTER], ids=str)
+@pytest.mark.parametrize("deployment", [LAPTOP, CLUSTER, GROWN], ids=str)
 def test_settled_listed_claimed_and_read(
     deployment: Deployment, deploy: Callable[..., ArchiveServer]
 ) -> None:

@@ -64,4 +64,7 @@ def test_the_tour_works_as_written(tmp_path: Path, deploy: Callable[..., Archive
     for name in ("fetched", "received"):
         assert len(list((tmp_path / name).iterdir())) == 1, name
     assert (tmp_path / "study.multipart").stat().st_size > 30_000
+    assert (tmp_path / "image.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "thumbnail.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert (tmp_path / "preview.raw").stat().st_size == 16 * 16 * 2
     assert '"00080018"' in done.stdout

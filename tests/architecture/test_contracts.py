@@ -63,10 +63,16 @@ PLANTS = (
     Plant("pacs/outbox/__init__.py", "import celery", "Celery"),
     Plant("dicomweb/__init__.py", "from kombu import Connection", "Celery"),
     Plant("pacs/outbox/__init__.py", "import pacs.worker", "rooms"),
+    Plant("ai_routing/plugin.py", "import onnxruntime", "onnxruntime"),
+    Plant("ai_routing/model.py", "from pacs import errors", "process of a plugin"),
     Plant("ai_routing/__init__.py", "from pacs.reading.worklist import Worklist", "only by reprioritising"),
     Plant("ai_routing/__init__.py", "from pacs.reading import rows", "only by reprioritising"),
     Plant("ai_routing/__init__.py", "import dicomweb", "rooms"),
     Plant("pacs/runtime/__init__.py", "import ai_routing", "rooms"),
+    Plant("pacs/renditions/__init__.py", "import pacs.retrieve", "rooms"),
+    Plant("pacs/store/__init__.py", "import pacs.renditions", "rooms"),
+    Plant("pacs/renditions/__init__.py", "from PIL import Image", "codec libraries"),
+    Plant("dicomweb/__init__.py", "import pacs.pixels.render", "edges"),
 )
 
 

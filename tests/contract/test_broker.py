@@ -25,6 +25,7 @@ SECONDS = 90.0
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[RedisServer]:
+    """These tests' own: they flush and stop it."""
     with redis_server.running() as server:
         yield server
 

@@ -64,8 +64,9 @@ def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def no_answer(until: threading.Event) -> None:
-    until.wait(30)
+def no_answer(begun: threading.Event, until: threading.Event) -> None:
+    begun.set()
+    until.wait(60)
 
 
 # -- the log ------------------------------------------------------------------------------------
@@ -400,7 +401,7 @@ def test_an_errand_may_begin_with_what_comes(archive: Archive) -> None:
 
 def test_one_that_hangs_keeps_nobody_from_working(archive: Archive) -> None:
     db = archive.stores.db
-    release = threading.Event()
+    begun, release = threading.Event(), threading.Event()
     followed: list[str] = []
     looked_after: list[str] = []
 
@@ -408,7 +409,7 @@ def test_one_that_hangs_keeps_nobody_from_working(archive: Archive) -> None:
         looked_after.append("x")
         raise KeyError
 
-    hanging = Errand("hanging", STORED, lambda _: no_answer(release))
+    hanging = Errand("hanging", STORED, lambda _: no_answer(begun, release))
     follower = Follower("f", STORED, lambda _, told: followed.extend(t.study_uid for t in told))
     crew = Crew(db, [hanging, follower], [Chore("fails", chore, every_s=0.01)])
     crew.start()
@@ -417,6 +418,7 @@ def test_one_that_hangs_keeps_nobody_from_working(archive: Archive) -> None:
     tell(db, "2")
     eventually(lambda: followed == ["1", "2"])
     assert looked_after
+    assert begun.wait(30)
     assert not crew.stop(grace_s=0.2)
     release.set()
     assert crew.stop()

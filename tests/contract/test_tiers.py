@@ -17,6 +17,7 @@ from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.selection import StoredObject
 from pacs.runtime import Archive
 from pacs.store import packs
+from pacs.store.eviction import Evictor
 from pacs.store.folder import FolderStore
 from pacs.store.s3 import connect
 from tests.contract.conftest import ME, Opener, put
@@ -100,7 +101,8 @@ def test_what_comes_later_is_packed_beside(tiers: Tiers) -> None:
     assert_settled(tiers, (*items, *later), {COLD})
 
 
-STEPS = ("_begin", "_send", "_verify", "_record", "_forget", "_finish", "_remove_unless_recorded")
+STEPS = ("_begin", "_send", "_verify", "_record", "_forget")
+REMOVAL = ("_finish", "_remove_unless_recorded")
 
 
 def cut(owner: Any, name: str, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,11 @@ def cut(owner: Any, name: str, when: str, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [*((Mover, step) for step in STEPS), (packs, "record"), (packs, "evict"), (packs, "finish_eviction")],
+    [
+        *((Mover, step) for step in STEPS),
+        *((Evictor, step) for step in REMOVAL),
+        *((packs, step) for step in ("record", "evict", "finish_eviction")),
+    ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_a_move_cut_off_anywhere_is_finished_by_the_next(

@@ -32,14 +32,16 @@ class Deployment:
     index: str = "sqlite"
     dimse: int = 1
     web: int = 1
+    broker: bool = False
 
     def __str__(self) -> str:
-        return f"{self.index}-{self.dimse}x{self.web}"
+        return f"{self.index}-{self.dimse}x{self.web}{'-redis' if self.broker else ''}"
 
 
 LAPTOP = Deployment()
 LAPTOP_WIDE = Deployment("sqlite", 2, 2)
 CLUSTER = Deployment("postgresql", 2, 2)
+GROWN = Deployment("postgresql", 2, 2, broker=True)
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class ArchiveServer:
     folder: Path
     deployment: Deployment = LAPTOP
     index_url: str = ""
+    broker_url: str = ""
     config: str = ""
     dimse_settings: str = ""
     arguments: tuple[str, ...] = ()
@@ -84,6 +87,9 @@ class ArchiveServer:
         lines.append(f"[web]\nprocesses = {self.deployment.web}\n")
         if self.index_url:
             lines.append(f"[index]\nurl = {json.dumps(self.index_url)}\n")
+        if self.broker_url:
+            prefix = f"t{self.http_port}"  # the broker is shared with the archives of other tests
+            lines.append(f"[broker]\nurl = {json.dumps(self.broker_url)}\nprefix = {json.dumps(prefix)}\n")
         self.config_path.write_text("\n".join(lines) + self.config)
 
     def start(self) -> None:

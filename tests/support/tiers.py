@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pacs.ingest.check import Checker
+from pacs.retrieve.selection import StoredObject
 from pacs.runtime import Archive
 from pacs.store import layout, locations, packs
 from pacs.store.blobs import BlobStore
@@ -50,6 +51,11 @@ class Tiers:
     def places(self, item: DicomObject) -> list[Location]:
         with self.archive.stores.db.read() as tx:
             return locations.of(tx, item.instance, item.digest)
+
+    def places_of(self, chosen: StoredObject) -> list[Location]:
+        """Of an object that may be kept in another form than it was sent in."""
+        with self.archive.stores.db.read() as tx:
+            return locations.of(tx, chosen.key.instance, chosen.digest)
 
     def tiers(self, item: DicomObject) -> set[str]:
         return {place.tier for place in self.places(item)}

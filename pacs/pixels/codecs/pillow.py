@@ -22,6 +22,10 @@ def ycc_to_rgb(picture: Screen) -> Screen:
 def resample(picture: Screen, columns: int, rows: int, box: Box) -> Screen:
     """`box` of the picture in another size. Smaller is the mean of the area, larger is smooth."""
     image = Image.fromarray(np.ascontiguousarray(picture))
+    left, top, right, bottom = map(round, box)
+    across, down = (right - left) // columns, (bottom - top) // rows
+    if (left, top, left + across * columns, top + down * rows) == box and across > 0 < down:
+        return np.asarray(image.reduce((across, down), (left, top, right, bottom)))  # whole pixels: faster
     smaller = columns <= box[2] - box[0] and rows <= box[3] - box[1]
     method = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
     return np.asarray(image.resize((columns, rows), method, box, _REDUCING_GAP if smaller else None))

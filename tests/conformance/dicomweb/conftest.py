@@ -1,6 +1,8 @@
 """One archive of this folder's tests, behind the real web service on a loopback port."""
 
 import contextlib
+import mmap
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -93,3 +95,25 @@ def client() -> Iterator[httpx.Client]:
 def packaged(name: str) -> DicomObject:
     """The packaged file of that name."""
     return next(item for item in corpus.waves()[0] if item.name.endswith("/" + name))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Bytes of stored objects that are read, however."""
+    counted: list[int] = []
+    plain, mapped = os.pread, mmap.mmap
+
+    def pread(fd: int, length: int, offset: int) -> bytes:
+        data = plain(fd, length, offset)
+        if Path(f"/proc/self/fd/{fd}").readlink().suffix == ".dcm":
+            counted.append(len(data))
+        return data
+
+    def whole(fd: int, *more: int, **options: int) -> mmap.mmap:
+        counted.append(os.fstat(fd).st_size)
+        return mapped(fd, *more, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", pread)
+        patched.setattr(mmap, "mmap", whole)
+        yield counted

@@ -1,7 +1,5 @@
 """Small pictures of frames: `?resolution=`, in values and in bytes read."""
 
-import mmap
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -138,6 +136,17 @@ def test_pixels_of_one_bit(root: str, ask: Ask) -> None:
     assert (bits == whole[1][np.ix_([1, 3, 4], [1, 3, 5, 6])]).all()
 
 
+def test_chroma_of_every_second_pixel(root: str, ask: Ask) -> None:
+    whole = noise(1, 6, 8, 3, bits=8)
+    whole[:, :, 1::2, 1:] = whole[:, :, ::2, 1:]
+    pairs = np.concatenate([whole[0, :, ::2, :1], whole[0, :, 1::2, :1], whole[0, :, ::2, 1:]], axis=-1)
+    item = picture(whole, Kind(8, "YBR_FULL_422"), PixelData=pairs.tobytes())
+    answer = ask(kept(root, item), 2)
+    assert answer.headers["hilum-photometric-interpretation"] == "YBR_FULL"
+    assert (samples(answer, whole[0]) == boxes(whole[0], 2)).all()
+    assert (samples(ask(item, 1), whole[0]) == whole[0]).all()
+
+
 def test_bits_above_the_sample_are_no_part_of_its_mean(root: str, ask: Ask) -> None:
     whole = noise(1, 8, 8)
     overlaid = whole | (noise(1, 8, 8, bits=1, seed=2) << 15)
@@ -207,34 +216,23 @@ def test_each_resolution_has_a_tag_of_its_own(root: str, ask: Ask) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
+def test_another_htj2k_stream_that_tells_its_resolutions(
+    run: Run, tmp_path: Path, client: httpx.Client, reads: list[int]
+) -> None:
+    item = picture(waves(1, 700, 600), syntax="1.2.840.10008.1.2.4.201")
+    root = run(Config(data=tmp_path / "data")) + "/dicom-web"
+    kept(root, item)
+    reads.clear()
+    assert client.get(f"{item.path(root)}/frames/1?resolution=1/4").status_code == 200
+    assert sum(reads) < len(item.dataset) / 4
+
+
 def test_a_stream_that_is_damaged_is_refused(root: str, ask: Ask) -> None:
     item = picture(waves(1, 301, 203), syntax=RPCL)
     at = item.file.index(b"\xff\x52") + 5  # COD: as if of another progression
     broken = kept(root, DicomObject("", item.study, item.series, item.instance, item.sop_class, RPCL, b"",
                                     item.file[:at] + b"\x09" + item.file[at + 1 :]))  # fmt: skip
     assert ask(broken, 8, f"{OCTETS}; transfer-syntax={RPCL}").status_code == 406
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Bytes of stored objects that are read, however."""
-    counted: list[int] = []
-    plain, mapped = os.pread, mmap.mmap
-
-    def pread(fd: int, length: int, offset: int) -> bytes:
-        data = plain(fd, length, offset)
-        if Path(f"/proc/self/fd/{fd}").readlink().suffix == ".dcm":
-            counted.append(len(data))
-        return data
-
-    def whole(fd: int, *more: int, **options: int) -> mmap.mmap:
-        counted.append(os.fstat(fd).st_size)
-        return mapped(fd, *more, **options)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "pread", pread)
-        patched.setattr(mmap, "mmap", whole)
-        yield counted
 
 
 def mammogram() -> Samples:

@@ -250,11 +250,16 @@ def test_a_range_of_frames_counts_the_envelope(root: str, client: httpx.Client) 
     assert stale.status_code == 200
 
 
-def test_a_reader_that_goes_away_leaves_no_file_open(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "accept",
+    ["*/*", f"{DICOM}; transfer-syntax=1.2.840.10008.1.2.4.202"],
+    ids=["stored", "converted"],
+)
+def test_a_reader_that_goes_away_leaves_no_file_open(run: Run, tmp_path: Path, accept: str) -> None:
     url = httpx.URL(run(Config(data=tmp_path / "data")))
     large = large_file(tmp_path, frames=16)
     assert Web(f"{url}/dicom-web").store_file(large.path).status == 200
-    lines = [f"GET /dicom-web/studies/{large.study} HTTP/1.1", "Host: x", "Accept: */*"]
+    lines = [f"GET /dicom-web/studies/{large.study} HTTP/1.1", "Host: x", f"Accept: {accept}"]
     for _ in range(20):
         with socket.create_connection((url.host, url.port or 0)) as connection:
             connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())

@@ -23,7 +23,7 @@ class Crew:
     def crew(self) -> "Crew":
         return self
 
-    def obey(self, errand: str, note: Note) -> bool:
+    def obey(self, _errand: str, _note: Note, /) -> bool:
         raise AssertionError("without a broker there are no messages")
 
     def start(self, broker: Broker | None = None) -> None:

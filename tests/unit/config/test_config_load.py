@@ -129,6 +129,7 @@ def test_environment(variable: str, text: str, section: str, key: str, value: ob
         (f"[[auth.tokens]]\nname='a'\nhash='{HASH}'", "auth.tokens[0].roles is missing", ""),
         (f"[[auth.tokens]]\nname='a'\nhash='{HASH}'\nroles=[]", "auth.tokens[0].roles is empty", ""),
         (f"[[auth.tokens]]\nname='a'\nhash='{HASH}'\nroles=['boss']", "one of viewer, sender, admin", ""),
+        ("[broker]\nurl = 'amqp://h'", "broker.url must be empty or begin with redis://", ""),
         ("x = ", "not valid TOML", ""),
     ],
 )  # fmt: skip
@@ -209,6 +210,11 @@ def test_settings_travel_as_json() -> None:
 )
 def test_passwords_are_masked(url: str, shown: str) -> None:
     assert masked(load("", {"PACS_INDEX_URL": url}, {}))["index"]["url"] == shown
+
+
+def test_the_password_of_the_broker_is_masked() -> None:
+    found = masked(load("", {"PACS_BROKER_URL": "redis://:p@h:6379/0"}, {}))
+    assert found["broker"]["url"] == "redis://:********@h:6379/0"
 
 
 def test_what_is_shown_is_a_file_without_secrets() -> None:

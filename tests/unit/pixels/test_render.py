@@ -310,6 +310,15 @@ def test_floating_point_samples(keyword: str, dtype: str) -> None:
     assert np.array_equal(seen.ravel()[1:], expected.ravel()[1:])
 
 
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("stored", [0, 9, 40000])
+def test_bits_stored_that_cannot_be_are_all_bits(stored: int, signed: int) -> None:
+    plain = file_of(grey(BYTES, PixelRepresentation=signed))
+    odd = file_of(grey(BYTES, BitsStored=stored, HighBit=7, PixelRepresentation=signed))
+    assert np.array_equal(show(odd), show(plain))
+    assert np.array_equal(show(file_of(colour(COLOURS, "RGB", BitsStored=stored, HighBit=7))), COLOURS)
+
+
 @pytest.mark.parametrize(
     "ds",
     [

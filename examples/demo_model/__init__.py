@@ -1,0 +1,1 @@
+"""A demonstration network for synthetic radiographs. NOT FOR CLINICAL USE."""
