@@ -17,7 +17,7 @@ import pytest
 from dicomweb.routes import ROUTES, Get
 from tests.acceptance.test_access import filled
 from tests.conftest import TORTURE
-from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deployment
+from tests.support.archive_server import GROWN, LAPTOP, ArchiveServer, Deployment
 from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Client
 from tests.support.factory import Patient, ct_series, fresh_uid, with_changes
@@ -83,7 +83,7 @@ def oddity(tmp_path: Path) -> Any:
 
 
 @pytest.mark.parametrize("how", ["at once", "later"])
-@pytest.mark.parametrize("deployment", [LAPTOP, CLUSTER], ids=str)
+@pytest.mark.parametrize("deployment", [LAPTOP, GROWN], ids=str)
 def test_the_study_with_the_finding_rises_to_the_top(
     deployment: Deployment, how: str, deploy: Callable[..., ArchiveServer], tmp_path: Path
 ) -> None:
