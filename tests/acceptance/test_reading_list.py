@@ -56,6 +56,11 @@ def test_settled_listed_claimed_and_read(
     done = httpx.get(f"{server.url}/api/worklist", params={"done": "1"}).json()["items"]
     assert [item["study"] for item in done] == [one[0].study]
     assert httpx.get(f"{server.url}/api/worklist/1.2.3").status_code == 404
+    asked = {"studies": f"{two[0].study},1.2.3,{one[0].study}"}
+    some = httpx.get(f"{server.url}/api/worklist", params=asked).json()["items"]
+    assert {item["study"]: item["state"] for item in some} == {one[0].study: "done", two[0].study: "waiting"}
+    assert httpx.get(f"{server.url}/api/worklist?studies=x").status_code == 400
+    assert httpx.get(f"{server.url}/api/me").json()["name"] == "anyone"
 
     more = ct_series(1, rows=16, columns=16, study=one[0].study)
     assert Web(server.root).store(more).status == 200

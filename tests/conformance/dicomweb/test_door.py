@@ -21,7 +21,7 @@ AUTH = AuthConfig(
     tokens=(TokenEntry("viewer", VIEWER[1], ("viewer",)), TokenEntry("sender", SENDER[1], ("sender",)))
 )
 FILLING = {"study": "1.2", "series": "1.3", "instance": "1.4", "frames": "1", "path:path": "7FE00010"}
-FILLING |= {"priority": "STAT", "finding": "1", "verdict": "accepted"}
+FILLING |= {"priority": "STAT", "finding": "1", "verdict": "accepted", "run": "1"}
 STRANGERS = {
     "nothing": "",
     "unknown": "Bearer wrong",
