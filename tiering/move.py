@@ -26,8 +26,8 @@ from pacs.store.eviction import Evictor
 from pacs.store.pack import Member, Pack
 
 _log = log.get(__name__)
-_CLAIM: Final = 600 * 10**9  # ns a claim holds
-_RENEW: Final = 60 * 10**9  # ns after which it is renewed
+_CLAIM: Final = 120 * 10**9  # ns a claim holds: so long a killed process keeps others waiting
+_RENEW: Final = 20 * 10**9  # ns after which it is renewed
 
 
 class Mover:

@@ -40,10 +40,11 @@ TORTURE = os.environ.get("HILUM_TORTURE") == "1"
 KILLS = 100 if TORTURE else 5
 LONGEST_LOAD = 3.0
 SENDERS, READERS = 2, 2
-PEACE = 600.0 if TORTURE else 180.0
+PEACE = 900.0 if TORTURE else 300.0  # the longest lease of the dead is two minutes
 SETTINGS = """
 [store]
 recompress = "htj2k-rpcl"
+recompress_grace_seconds = 1
 [reading]
 quiet_seconds = 1
 [cold]
@@ -213,7 +214,7 @@ def settings(bucket: S3Server, model: ModelProcess) -> str:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(4 * 3600 if TORTURE else 600)
+@pytest.mark.timeout(4 * 3600 if TORTURE else 900)
 @pytest.mark.parametrize("deployment", [LAPTOP, GROWN], ids=["alone", "grown"])
 def test_everything_at_work_is_killed(
     deployment: Deployment,
@@ -254,7 +255,9 @@ def test_everything_at_work_is_killed(
         for uid in sorted(here):
             assert by_wado(server, ledger.offered[uid]) == ledger.offered[uid].digest
         forms = {form_of(server, ledger.offered[uid]) for uid in here}
-        assert forms == {str(HTJ2KLosslessRPCL)}, "something was left as it came"
+        # What reached the bucket before its turn came stays as it was sent.
+        assert str(HTJ2KLosslessRPCL) in forms
+        assert forms <= {str(HTJ2KLosslessRPCL), EXPLICIT}
         server.check()
         with capsys.disabled():
             print(

@@ -50,7 +50,7 @@ def test_kept_smaller_and_given_as_received(
     items = [picture(like) for like in KINDS]
     assert Web(server.root).store(items[:1]).status == 200
     assert set(Client(server.dimse_port).store(items[1:]).values()) == {0}
-    wait_for(lambda: all(syntax_of(server, item) == RPCL for item in items), 60)
+    wait_for(lambda: all(syntax_of(server, item) == RPCL for item in items), 120)
     assert_given_as_received(server, items)
     first = Web(server.root).get(f"{items[0].path()}/frames/1", 'multipart/related; type="image/jphc"')
     (part,) = parts_of(first)

@@ -237,7 +237,7 @@ def test_nobody_without_the_right_sends_and_the_attempt_is_written_down(archive:
 def abandon(archive: Archive) -> None:
     """What `kill -9` leaves: the lock is let go, everything else stays as it is."""
     os.close(archive.stores.spool._lock)
-    object.__setattr__(archive, "_spool", _Gone())
+    object.__setattr__(archive.stores, "spool", _Gone())
 
 
 class _Gone:

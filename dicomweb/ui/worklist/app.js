@@ -326,7 +326,10 @@ if (DONE) write(byId("since-head")[0], "Read");
 panel.mode(DONE);
 
 setInterval(() => {
-  for (const study of shown) writeTimes(made.get(study), itemOf(study), me);
+  for (const study of shown) {
+    const item = itemOf(study); // gone already, and its row goes with the next frame
+    if (item) writeTimes(made.get(study), item, me);
+  }
 }, 1000);
 
 await begin();
