@@ -44,13 +44,13 @@ class Looks:
     ) -> None:
         """Record the look, or the refusal, and raise Forbidden if it is one.
 
-        `whose` tells the (patient ID, Study Instance UID) pairs that will be seen; `studies` are
+        `whose` tells the (patient ID, Study Instance UID) pairs that are asked for; `studies` are
         those that the look is confined to, if it is to any."""
         allowed = allows(actor, action, studies)
         if allowed and often and self._recently((actor, action, asked)):
             return
         with self._db.write() as tx:
-            pairs = tuple(whose(tx)) if allowed else ()
+            pairs = tuple(whose(tx))  # whose data was asked for is known of a refusal, too
             for patient_id, study_uid in pairs or (("", _named(studies)),):
                 record(
                     tx,
