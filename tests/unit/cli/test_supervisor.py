@@ -63,7 +63,10 @@ log.setup(role=sys.argv[1])
 role.run(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None, opener=tiny.Archive, table=tiny.TABLE)
 """
 PARENT = """
+import signal
 import sys
+for number in (signal.SIGINT, signal.SIGHUP):  # whoever runs the tests may ignore them
+    signal.signal(number, signal.SIG_DFL)
 from pacs import log
 from pacs.cli import sockets, supervisor
 from pacs.config import load, to_json
