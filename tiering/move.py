@@ -13,12 +13,12 @@ superseded instances stay on the hot tier.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pacs import clock, log
 from pacs.db.connection import Database
 from pacs.errors import Conflict, NotFound
+from pacs.heartbeat import HELD_S, beating
 from pacs.store import pack, packs
 from pacs.store.blobs import Blob, BlobStore
 from pacs.store.disk import DiskStore
@@ -26,8 +26,7 @@ from pacs.store.eviction import Evictor
 from pacs.store.pack import Member, Pack
 
 _log = log.get(__name__)
-_CLAIM: Final = 120 * 10**9  # ns a claim holds: so long a killed process keeps others waiting
-_RENEW: Final = 20 * 10**9  # ns after which it is renewed
+_CLAIM: Final = round(HELD_S * 1e9)  # ns a claim holds without a sign of life
 
 
 class Mover:
@@ -71,26 +70,32 @@ class Mover:
     def _move(self, wanted: Pack, keys: dict[str, str]) -> int:
         if not self._begin(wanted):
             return 0
-        claim = _Claim(self._db, wanted.key, self._me)
         try:
-            self._send(wanted, keys, claim, again=False)
-            try:
-                self._verify(wanted, claim)
-            except (Conflict, NotFound):
-                # What stood there under our key was sent badly once, by whomever.
-                self._send(wanted, keys, claim, again=True)
-                self._verify(wanted, claim)
+            with beating(lambda: self._claim_until(wanted, clock.now_ns() + _CLAIM)):
+                self._send_and_verify(wanted, keys)
             done = self._record(wanted)
         finally:
-            claim.give_up()
+            self._claim_until(wanted, 0)
         _log.info("tiers: packed instances=%d bytes=%d", done, wanted.size)
         return done
+
+    def _claim_until(self, wanted: Pack, until_ns: int) -> bool:
+        return self._db.transact(lambda tx: packs.claim_until(tx, wanted.key, self._me, until_ns))
+
+    def _send_and_verify(self, wanted: Pack, keys: dict[str, str]) -> None:
+        self._send(wanted, keys, again=False)
+        try:
+            self._verify(wanted)
+        except (Conflict, NotFound):
+            # What stood there under our key was sent badly once, by whomever.
+            self._send(wanted, keys, again=True)
+            self._verify(wanted)
 
     def _begin(self, wanted: Pack) -> bool:
         now = clock.now_ns()
         return self._db.transact(lambda tx: packs.begin(tx, wanted, self._me, now, now + _CLAIM))
 
-    def _send(self, wanted: Pack, keys: dict[str, str], claim: "_Claim", *, again: bool) -> None:
+    def _send(self, wanted: Pack, keys: dict[str, str], *, again: bool) -> None:
         if not again:
             there = self._cold.stat(wanted.key)
             if there is not None and there.size == wanted.size:
@@ -99,11 +104,11 @@ class Mover:
         def member(one: Member) -> Blob:
             return self._hot.open(keys[one.instance])
 
-        self._cold.put(wanted.key, claim.kept(pack.write(wanted, member)), size=wanted.size)
+        self._cold.put(wanted.key, pack.write(wanted, member), size=wanted.size)
 
-    def _verify(self, wanted: Pack, claim: "_Claim") -> None:
+    def _verify(self, wanted: Pack) -> None:
         """Read the whole pack back. Raises Conflict, NotFound."""
-        pack.read_back(wanted, claim.kept(self._cold.ranged(wanted.key, 0, wanted.size)))
+        pack.read_back(wanted, self._cold.ranged(wanted.key, 0, wanted.size))
 
     def _record(self, wanted: Pack) -> int:
         return self._db.transact(lambda tx: packs.record(tx, wanted, clock.now_ns()))
@@ -118,27 +123,3 @@ class Mover:
 
     def _forget(self, study: str, key: str) -> int:
         return self._db.transact(lambda tx: packs.evict(tx, study, key))
-
-
-class _Claim:
-    """Our claim on a pack, kept for as long as bytes flow."""
-
-    def __init__(self, db: Database, key: str, owner: str) -> None:
-        self._db = db
-        self._key = key
-        self._owner = owner
-        self._renewed_ns = clock.now_ns()
-
-    def kept(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            now = clock.now_ns()
-            if now - self._renewed_ns > _RENEW:
-                self._renewed_ns = now
-                self._until(now + _CLAIM)
-            yield chunk
-
-    def give_up(self) -> None:
-        self._until(0)
-
-    def _until(self, until_ns: int) -> None:
-        self._db.transact(lambda tx: packs.claim_until(tx, self._key, self._owner, until_ns))

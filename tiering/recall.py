@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pacs import log
 from pacs.db.connection import Database
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import Conflict, Unavailable
-from pacs.store import layout, locations, packs
+from pacs.errors import Conflict
+from pacs.store import layout, packs
 from pacs.store.blobs import BlobStore
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
 from pacs.store.pack import Cutter
 from pacs.store.packs import ColdOnly
 from pacs.store.spool import Spool, Spooled
-from pacs.store.writer import Writer
+from pacs.store.writer import Writer, withdraw
 
 _log = log.get(__name__)
 _GAP = 1 << 20  # bytes of others in between that are read rather than asking once more
@@ -68,7 +68,7 @@ class Recaller:
         try:
             kept = self._record(item, key, spooled.size)
         except BaseException:
-            self._withdraw(key, spooled)
+            withdraw(self._db, self._hot, key, spooled)
             raise
         if not kept:
             self._hot.remove(key)
@@ -77,18 +77,6 @@ class Recaller:
     def _record(self, item: ColdOnly, key: str, size: int) -> bool:
         location = Location(layout.HOT, key, 0, size)
         return self._db.transact(lambda tx: packs.recalled(tx, item, location))
-
-    def _withdraw(self, key: str, spooled: Spooled) -> None:
-        """Take the file back unless the commit went through after all; if nobody can say now, the
-        spool keeps its link and recovery decides."""
-        try:
-            with self._db.read() as tx:
-                recorded = locations.is_recorded(tx, layout.HOT, key)
-        except Unavailable:
-            spooled.retain()
-            return
-        if not recorded:
-            self._hot.remove(key)
 
 
 def _runs(items: list[ColdOnly]) -> Iterator[list[ColdOnly]]:

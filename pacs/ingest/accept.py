@@ -11,7 +11,6 @@ from pacs.db.connection import Database, Transaction
 from pacs.dicom import header, uids
 from pacs.dicom.header import FileMeta
 from pacs.dicom.level import Level
-from pacs.errors import Unavailable
 from pacs.index import catalog, patient, recompressions
 from pacs.index.entry import Entry
 from pacs.ingest.atrest import examine_at_rest, has_note, without_note
@@ -23,7 +22,7 @@ from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
 from pacs.store.quarantined import Quarantined
 from pacs.store.spool import Spool, Spooled
-from pacs.store.writer import Writer, quarantine
+from pacs.store.writer import Writer, quarantine, withdraw
 
 
 class _Fate(Enum):
@@ -180,7 +179,7 @@ class Ingest:
         try:
             fate = self._transact(lambda tx: self._settled(tx, actor, entry, location, keep_first=keep_first))
         except BaseException:
-            self._withdraw(key, spooled)
+            withdraw(self._db, self._hot, key, spooled)
             raise
         if fate in {_Fate.DUPLICATE, _Fate.KEPT_FIRST}:
             self._hot.remove(key)
@@ -190,19 +189,6 @@ class Ingest:
             )
             return self._refuse(actor, spooled, broken)
         return self._answer(fate, entry)
-
-    def _withdraw(self, key: str, spooled: Spooled) -> None:
-        """Take the file back, unless the commit went through after all and only its answer was lost.
-
-        While the index cannot say, the spool keeps its link and the next start decides."""
-        try:
-            with self._db.read() as tx:
-                recorded = locations.is_recorded(tx, layout.HOT, key)
-        except Unavailable:
-            spooled.retain()
-            return
-        if not recorded:
-            self._hot.remove(key)
 
     def _transact(self, work: Callable[[Transaction], _Fate]) -> _Fate:
         while True:

@@ -37,7 +37,7 @@ from pacs.store import layout, locations, packs
 from pacs.store.disk import DiskBlob, DiskStore, mapped
 from pacs.store.locations import Location
 from pacs.store.spool import Spool, Spooled, translated
-from pacs.store.writer import Writer
+from pacs.store.writer import Writer, withdraw
 
 NAME: Final = "recompress"
 _LARGEST_FRAME: Final = 256 << 20  # bytes; a frame is held several times over while it is proved
@@ -153,7 +153,7 @@ class Recompressor:
         try:
             swapped = self._swap(candidate, place, replace(place, key=key, length=entry.size), entry)
         except BaseException:
-            self._withdraw(key, spooled)
+            withdraw(self._db, self._hot, key, spooled)
             raise
         if not swapped:
             self._hot.remove(key)
@@ -178,18 +178,6 @@ class Recompressor:
                 return self._db.transact(swap)
             except catalog.Moved:
                 continue
-
-    def _withdraw(self, key: str, spooled: Spooled) -> None:
-        """Take the file back unless the commit went through after all; if nobody can say now, the
-        spool keeps its link and recovery decides."""
-        try:
-            with self._db.read() as tx:
-                recorded = locations.is_recorded(tx, layout.HOT, key)
-        except Unavailable:
-            spooled.retain()
-            return
-        if not recorded:
-            self._hot.remove(key)
 
     def _leave(self, candidate: Candidate, reason: str) -> Outcome:
         with self._db.write() as tx:

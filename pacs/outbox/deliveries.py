@@ -1,7 +1,8 @@
 """Events set aside for one subscriber: to be worked on, to be tried again, or parked.
 
-Taking one pushes its due time beyond the time the work may last and counts the attempt. So a
-worker that dies gives it back by itself, and one that is too late finds the count changed.
+Taking one pushes its due time a little into the future and counts the attempt; whoever works on it
+pushes it on, as long as the work may last. So a worker that dies gives it back by itself, and one that
+is too late finds the count changed.
 
 With a broker one is announced first: kept from others for a while, which counts as no attempt, and
 taken by whoever gets the message. So nothing depends on a message, neither that it arrives nor that
@@ -104,7 +105,7 @@ def waiting(tx: sa.Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def take(tx: sa.Connection, subscriber: str, retry: Backoff, lease_ns: int) -> Taken | None:
+def take(tx: sa.Connection, subscriber: str, retry: Backoff, hold_ns: int) -> Taken | None:
     """The one that is due longest. What used up its attempts without an answer is parked instead."""
     while True:
         row = tx.execute(
@@ -113,7 +114,7 @@ def take(tx: sa.Connection, subscriber: str, retry: Backoff, lease_ns: int) -> T
         if row is None:
             return None
         if not retry.is_over(row.attempts):
-            return _lease(tx, row, lease_ns)
+            return _lease(tx, row, hold_ns)
         park(tx, Taken(row.id, row.attempts, told(row)), row.reason or _DIED)
 
 
@@ -152,7 +153,7 @@ def on_the_way(tx: sa.Connection, notes: Iterable[Note]) -> set[int]:
     return {row.id for row in rows}
 
 
-def begin(tx: sa.Connection, subscriber: str, note: Note, lease_ns: int) -> Taken | None:
+def begin(tx: sa.Connection, subscriber: str, note: Note, hold_ns: int) -> Taken | None:
     """Take the one that a message is about. None when the message is late, doubled or forged: what
     it is about is done, parked, in other hands, or waits for another try."""
     row = tx.execute(
@@ -164,7 +165,13 @@ def begin(tx: sa.Connection, subscriber: str, note: Note, lease_ns: int) -> Take
             _d.parked_ns == 0,
         ).with_for_update(skip_locked=True)
     ).first()
-    return None if row is None else _lease(tx, row, lease_ns)
+    return None if row is None else _lease(tx, row, hold_ns)
+
+
+def keep(tx: sa.Connection, taken: Taken, hold_ns: int) -> bool:
+    """It is still being worked on. False when it is somebody else's by now."""
+    values = {"due_ns": clock.now_ns() + hold_ns}
+    return tx.execute(_mine(taken).where(_d.parked_ns == 0).values(values)).rowcount == 1
 
 
 def done(tx: sa.Connection, taken: Taken) -> bool:
@@ -244,10 +251,10 @@ def _due(subscriber: str) -> sa.Select[Any]:
     return _ROWS.where(_d.subscriber == subscriber, _d.due_ns <= clock.now_ns())
 
 
-def _lease(tx: sa.Connection, row: Any, lease_ns: int) -> Taken:
+def _lease(tx: sa.Connection, row: Any, hold_ns: int) -> Taken:
     """One more attempt; due again unless something is heard before."""
     taken = Taken(row.id, row.attempts, told(row))
-    due = clock.now_ns() + lease_ns
+    due = clock.now_ns() + hold_ns
     tx.execute(_mine(taken).values(attempts=row.attempts + 1, due_ns=due, reason=_DIED))
     return Taken(row.id, row.attempts + 1, taken.told)
 

@@ -88,8 +88,7 @@ class Sender:
 def obey(db: Database, errand: Errand, note: Note) -> bool:
     """What is to be done on a message. False when there was nothing to do any more. Raises
     Unavailable when the index is away; the delivery comes back by itself."""
-    lease_ns = round(errand.lease_s * 1e9)
-    taken = db.transact(lambda tx: deliveries.begin(tx, errand.name, note, lease_ns))
+    taken = db.transact(lambda tx: deliveries.begin(tx, errand.name, note, errand.hold_ns))
     if taken is None:
         return False
     perform(db, errand, taken)

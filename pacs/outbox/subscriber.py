@@ -18,6 +18,7 @@ from pacs import clock
 from pacs import log as logging
 from pacs.db.connection import Database, Transaction
 from pacs.errors import PacsError
+from pacs.heartbeat import HELD_S, beating
 from pacs.outbox import deliveries, log
 from pacs.outbox.deliveries import Failed, Taken
 from pacs.outbox.events import Kind
@@ -42,8 +43,9 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """`work` must end within `lease_s`; after that another worker begins it anew. One without `kinds`
-    reads no log: another subscriber sets its events aside (`deliveries.add`)."""
+    """`work` must end within `lease_s`; after that, or soon after its process has died, another worker
+    begins it anew. One without `kinds` reads no log: another subscriber sets its events aside
+    (`deliveries.add`)."""
 
     name: str
     kinds: frozenset[Kind]
@@ -52,7 +54,13 @@ class Errand:
     batch: int = 500
     retry: Backoff = field(default_factory=Backoff)
     lease_s: float = 300.0
+    held_s: float = HELD_S  # without a sign of life
     workers: int = 1
+
+    @property
+    def hold_ns(self) -> int:
+        """So long what is taken is nobody else's."""
+        return round(min(self.lease_s, self.held_s) * 1e9)
 
 
 Subscriber = Follower | Errand
@@ -116,15 +124,15 @@ def take(db: Database, errand: Errand) -> Taken | None:
     with db.read() as tx:
         if not deliveries.is_due(tx, errand.name):
             return None
-    lease_ns = round(errand.lease_s * 1e9)
-    return db.transact(lambda tx: deliveries.take(tx, errand.name, errand.retry, lease_ns))
+    return db.transact(lambda tx: deliveries.take(tx, errand.name, errand.retry, errand.hold_ns))
 
 
 def perform(db: Database, errand: Errand, taken: Taken) -> None:
     """Do the work and write down how it ended. Raises Unavailable when that cannot be written; the
     lease then brings the event back."""
     try:
-        errand.work(taken.told)
+        with beating(_sign_of_life(db, errand, taken), errand.hold_ns / 4e9):
+            errand.work(taken.told)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the events behind it
         reason = describe(error)
         was_parked = db.transact(lambda tx: deliveries.failed(tx, taken, reason, errand.retry))
@@ -132,6 +140,17 @@ def perform(db: Database, errand: Errand, taken: Taken) -> None:
         return
     if not db.transact(lambda tx: deliveries.done(tx, taken)):
         _log.warning("late subscriber=%s event=%s: its lease had ended", errand.name, taken.told.seq)
+
+
+def _sign_of_life(db: Database, errand: Errand, taken: Taken) -> Callable[[], bool]:
+    over = clock.monotonic() + errand.lease_s
+
+    def beat() -> bool:
+        left_ns = round((over - clock.monotonic()) * 1e9)
+        hold_ns = min(errand.hold_ns, left_ns)
+        return left_ns > 0 and db.transact(lambda tx: deliveries.keep(tx, taken, hold_ns))
+
+    return beat
 
 
 def describe(error: Exception) -> str:

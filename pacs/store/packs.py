@@ -111,11 +111,10 @@ def begin(tx: Transaction, pack: Pack, owner: str, now_ns: int, until_ns: int) -
     return bool(claimed.rowcount)
 
 
-def claim_until(tx: Transaction, key: str, owner: str, until_ns: int) -> None:
-    """Lengthen a claim, or with 0 give it up; nothing if it is another's by now."""
-    tx.execute(
-        sa.update(schema.packs).where(_p.key == key, _p.claimed_by == owner).values(claimed_until_ns=until_ns)
-    )
+def claim_until(tx: Transaction, key: str, owner: str, until_ns: int) -> bool:
+    """Lengthen a claim, or with 0 give it up; False and nothing if it is another's by now."""
+    mine = sa.update(schema.packs).where(_p.key == key, _p.claimed_by == owner)
+    return bool(tx.execute(mine.values(claimed_until_ns=until_ns)).rowcount)
 
 
 def is_claimed(tx: Transaction, study: str, series: str, now_ns: int) -> bool:

@@ -5,8 +5,10 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from pacs.db.connection import Database
 from pacs.dicom.uids import InstanceKey
-from pacs.store import layout
+from pacs.errors import Unavailable
+from pacs.store import layout, locations
 from pacs.store.disk import DiskStore
 from pacs.store.spool import Spooled, translated
 
@@ -68,6 +70,21 @@ class Writer:
             if len(self._synced) >= _KNOWN_FOLDERS:
                 self._synced.clear()
             self._synced.add(folder)
+
+
+def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> None:
+    """Take a file back that `put` placed, unless its commit went through after all and only the answer
+    was lost.
+
+    While the index cannot say, the spool keeps its link and the next start decides."""
+    try:
+        with db.read() as tx:
+            recorded = locations.is_recorded(tx, layout.HOT, key)
+    except Unavailable:
+        spooled.retain()
+        return
+    if not recorded:
+        store.remove(key)
 
 
 def quarantine(store: DiskStore, spooled: Spooled, *, durable: bool) -> str:

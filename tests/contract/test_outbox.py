@@ -337,6 +337,52 @@ def test_an_errand_of_a_dead_worker_comes_back(archive: Archive, monkeypatch: py
     assert seen == ["1", "1"], "at least once"
 
 
+def test_what_lasts_is_kept_by_signs_of_life(archive: Archive) -> None:
+    """Far longer than a dead worker keeps others waiting, and nobody else begins it."""
+    db = archive.stores.db
+    begun: list[str] = []
+    ended = threading.Event()
+
+    def work(told: Told) -> None:
+        begun.append(told.study_uid)
+        ended.wait(30)
+
+    errand = Errand("e", STORED, work, lease_s=60, held_s=0.4, retry=AT_ONCE)
+    enrol(db, [errand])
+    tell(db, "long")
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(drain, db, errand)
+        until = time.monotonic() + 1.6
+        while time.monotonic() < until:
+            if begun:
+                assert take(db, errand) is None
+            time.sleep(0.02)
+        ended.set()
+        working.result()
+    assert begun == ["long"]
+    with db.read() as tx:
+        assert deliveries.waiting(tx) == {}
+
+
+def test_work_that_outlasts_its_lease_is_begun_anew(archive: Archive) -> None:
+    db = archive.stores.db
+    begun, ended = threading.Event(), threading.Event()
+
+    def hang(_: Told) -> None:
+        begun.set()
+        ended.wait(60)
+
+    errand = Errand("e", STORED, hang, lease_s=0.5, held_s=0.2, retry=AT_ONCE)
+    enrol(db, [errand])
+    tell(db, "hangs")
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(drain, db, errand)
+        assert begun.wait(20)
+        eventually(lambda: take(db, errand) is not None)
+        ended.set()
+        working.result()
+
+
 def test_what_kills_its_workers_is_parked(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     db = archive.stores.db
     errand = Errand("e", STORED, lambda _: None, lease_s=1, retry=AT_ONCE)

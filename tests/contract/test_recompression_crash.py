@@ -18,6 +18,7 @@ import pytest
 from pacs.db.connection import Database
 from pacs.errors import Unavailable
 from pacs.index import catalog, recompressions
+from pacs.ingest import recompress as ingest_recompress
 from pacs.ingest.receipt import Duplicate
 from pacs.ingest.recompress import Fate, Recompressor
 from pacs.runtime import Archive
@@ -96,7 +97,7 @@ def test_cut_off_anywhere(
         put(dying, item.part10())
     with monkeypatch.context() as patched:
         # The dead take nothing back and remove nothing.
-        patched.setattr(Recompressor, "_withdraw", lambda _self, _key, spooled: spooled.retain())
+        patched.setattr(ingest_recompress, "withdraw", lambda _db, _hot, _key, spooled: spooled.retain())
         if owner is not Spooled:
             patched.setattr(Spooled, "discard", Spooled.close)
         cut(owner, name, when, patched)

@@ -25,7 +25,7 @@ from tests.support import s3_server
 from tests.support.dicom_object import DicomObject
 from tests.support.factory import ct_series, fresh_uid, with_changes
 from tests.support.tiers import COLD, HOT, Tiers
-from tiering import move
+from tiering import move, recall
 from tiering.move import Mover
 from tiering.recall import Recaller
 
@@ -138,7 +138,7 @@ def test_a_move_cut_off_anywhere_is_finished_by_the_next(
     tiers: Tiers, owner: Any, name: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     items = study(tiers.archive, 2, 2)
-    monkeypatch.setattr(move._Claim, "give_up", lambda _self: None)  # the dead give nothing up
+    monkeypatch.setattr(Mover, "_claim_until", lambda *_: True)  # the dead give nothing up
     with monkeypatch.context() as patched:
         cut(owner, name, when, patched)
         with pytest.raises(Crash):
@@ -181,7 +181,7 @@ def test_a_process_killed_while_it_recalls(
     dying.to_cold(items[0].study)
     with monkeypatch.context() as patched:
         cut(Recaller, "_record", "before", patched)
-        patched.setattr(Recaller, "_withdraw", lambda _self, _key, spooled: spooled.retain())
+        patched.setattr(recall, "withdraw", lambda _db, _hot, _key, spooled: spooled.retain())
         with pytest.raises(Crash):
             dying.recaller().recall_study(items[0].study)
     assert len(dying.hot_files()) == 1
