@@ -14,7 +14,6 @@ from pacs.cli import (
     codecs,
     recompress,
     renditions,
-    role,
     serve,
     settings,
     tier,
@@ -75,7 +74,6 @@ app.command("check")(check.check)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
 app.command("recompress")(recompress.recompress)
-app.command("role", hidden=True)(role.role)
 app.add_typer(ai.app, name="ai")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")

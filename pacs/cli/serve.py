@@ -1,6 +1,7 @@
 """`pacs serve`: the archive, running."""
 
 import dataclasses
+import gc
 import socket
 import sys
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ import typer
 from pacs import __version__, log, services
 from pacs.cli import sockets
 from pacs.cli.common import ConfigOption, DataOption, effective, out
+from pacs.cli.forked import fork
+from pacs.cli.role import run
 from pacs.cli.supervisor import Job, Supervisor
-from pacs.config import Config, check_exposure, to_json
+from pacs.config import Config, check_exposure
 from pacs.errors import Unavailable
 
 
@@ -64,8 +67,11 @@ def serve(
     _check_installed(wanted)
     listening = {role: _listen(role, settings) for role in wanted if role in _LISTENERS}
     settings = _with_ports(settings, listening)
+    _import_everything(wanted)
     _prepare(settings)
-    supervisor = Supervisor(_jobs(wanted, listening, settings), _command, to_json(settings))
+    supervisor = Supervisor(
+        _jobs(wanted, listening, settings), lambda job, lifeline: _work(job, lifeline, settings)
+    )
     supervisor.run(lambda: out.print(describe(settings, wanted)))
 
 
@@ -85,10 +91,10 @@ def _overrides(http: str, dimse: str, aet: str, *, insecure: bool) -> dict[str, 
 
 
 def _check_installed(roles: Sequence[str]) -> None:
-    for role in roles:
-        if services.missing(role):
+    for name in roles:
+        if services.missing(name):
             raise Unavailable(
-                f"the role {role} is not installed", hint="reinstall hilum with all its packages"
+                f"the role {name} is not installed", hint="reinstall hilum with all its packages"
             )
 
 
@@ -107,12 +113,24 @@ def _with_ports(settings: Config, listening: dict[ServedRole, socket.socket]) ->
     )
 
 
+def _import_everything(roles: Sequence[str]) -> None:
+    """Once, here: the roles' processes are copies of this one."""
+    import pacs.runtime  # noqa: F401
+
+    for name in roles:
+        services.lookup(name)
+    gc.collect()
+    gc.freeze()  # what is never looked at by the collector stays shared memory
+
+
 def _prepare(settings: Config) -> None:
     """Open the archive once, so that folders exist and the index has its schema before any role
-    starts, and so that trouble with either is told here and not by five processes."""
+    starts, and so that trouble with either is told once and not by five processes."""
     from pacs.runtime import open_archive
 
-    open_archive(settings).close()
+    code = fork(lambda: open_archive(settings).close(), "pacs prepare").wait()
+    if code:
+        sys.exit(code)
 
 
 def _jobs(
@@ -128,9 +146,11 @@ def _jobs(
     return jobs
 
 
-def _command(job: Job) -> list[str]:
-    words = [sys.executable, "-m", "pacs", "role", job.role, "--name", job.name]
-    return words if job.listen is None else [*words, "--fd", str(job.listen)]
+def _work(job: Job, lifeline: int, settings: Config) -> None:
+    from pacs.runtime import open_archive
+
+    log.setup(role=job.name)
+    run(job.role, job.listen, lifeline, settings, opener=open_archive)
 
 
 def describe(settings: Config, roles: Sequence[ServedRole]) -> str:

@@ -1,15 +1,14 @@
 """One process that keeps the others running, and takes all of them with it when it ends.
 
-A child gets its settings as one line on its standard input, and nothing after it: the pipe stays
-open as long as the supervisor lives, so its end tells the child that the supervisor is gone,
-however it went. Children never see each other's pipes.
+A child is a copy of the supervisor, made by fork: it starts in no time, for everything is imported
+already. Each holds the reading end of a pipe, its lifeline, on which nothing is ever written: its end
+tells the child that the supervisor is gone, however it went. Children never hold each other's pipes.
 """
 
 import contextlib
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from types import FrameType
 from typing import Final
 
 from pacs import log
+from pacs.cli.forked import Forked, fork
 
 STOP_SECONDS: Final = 10.0
 """How long a child may take to finish what it is doing."""
@@ -36,13 +36,15 @@ class Job:
     listen: int | None = None
 
 
-Command = Callable[[Job], Sequence[str]]
+Work = Callable[[Job, int], None]
+"""What a child does, given the descriptor of its lifeline; it returns, or ends with SystemExit."""
 
 
 @dataclass(slots=True)
 class _Child:
     job: Job
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
+    lifeline: int = -1  # our end
     started: float = 0.0
     failures: int = 0
     due: float = 0.0
@@ -51,10 +53,10 @@ class _Child:
 class Supervisor:
     """Runs jobs until it is told to stop. To be run by the main thread: it listens to signals."""
 
-    def __init__(self, jobs: Sequence[Job], command: Command, settings: str) -> None:
+    def __init__(self, jobs: Sequence[Job], work: Work) -> None:
         self._children = [_Child(job) for job in jobs]
-        self._command = command
-        self._settings = settings.encode() + b"\n"
+        self._work = work
+        self._own: tuple[int, ...] = ()  # descriptors that are nobody else's
         self._stops = 0
 
     def run(self, started: Callable[[], None] = lambda: None) -> None:
@@ -78,28 +80,34 @@ class Supervisor:
                 self._start(child)
 
     def _start(self, child: _Child) -> None:
-        inherited = () if child.job.listen is None else (child.job.listen,)
-        command = list(self._command(child.job))
         child.started = time.monotonic()
+        theirs, ours = os.pipe()
         try:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=inherited)  # noqa: S603 - ours
+            process = fork(lambda: self._become(child.job, theirs, ours), f"pacs {child.job.name}")
         except OSError as error:  # no process or memory to be had just now
+            os.close(ours)
             self._postpone(child, str(error))
             return
-        child.process = process
+        finally:
+            os.close(theirs)
+        child.process, child.lifeline = process, ours
         _log.info("started process=%s pid=%d", child.job.name, process.pid)
-        assert process.stdin is not None  # noqa: S101 - asked for above
-        with contextlib.suppress(BrokenPipeError):  # it died already; _reap sees it
-            process.stdin.write(self._settings)
-            process.stdin.flush()
+
+    def _become(self, job: Job, lifeline: int, ours: int) -> None:
+        """In the child: leave behind what is the supervisor's or another child's."""
+        lifelines = (child.lifeline for child in self._children if child.process is not None)
+        sockets = {child.job.listen for child in self._children} - {job.listen, None}
+        for fd in (ours, *self._own, *lifelines, *filter(None, sockets)):
+            os.close(fd)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        self._work(job, lifeline)
 
     def _reap(self) -> None:
         for child in self._children:
             if child.process is None or child.process.poll() is None:
                 continue
-            code = child.process.returncode
-            _forget(child.process)
-            child.process = None
+            code = child.process.code
+            _forget(child)
             if not self._stops:
                 self._postpone(child, f"exit {code}")
 
@@ -114,14 +122,14 @@ class Supervisor:
         waiting = [child.due for child in self._children if child.process is None]
         return min(waiting) - time.monotonic() if waiting else None
 
-    def _running(self) -> "list[subprocess.Popen[bytes]]":
+    def _running(self) -> list[Forked]:
         return [child.process for child in self._children if child.process is not None]
 
     def _stop(self, woken: int) -> None:
         """Ask politely, wait, then insist. A second signal insists at once."""
         asked, deadline = self._stops, time.monotonic() + STOP_SECONDS
         for process in self._running():
-            process.terminate()
+            process.signal(signal.SIGTERM)
         self._stops = max(self._stops, 1)
         while self._running() and time.monotonic() < deadline and self._stops <= max(asked, 1):
             self._wait(woken, deadline - time.monotonic())
@@ -129,14 +137,14 @@ class Supervisor:
         for child in self._children:
             if child.process is not None:
                 _log.error("killed process=%s", child.job.name)
-                child.process.kill()
+                child.process.signal(signal.SIGKILL)
                 child.process.wait()
-                _forget(child.process)
+                _forget(child)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[int]:
         """Signals become bytes on a pipe for as long as the block lasts; gives its reading end."""
-        reading, writing = os.pipe()
+        reading, writing = self._own = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
         wanted = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
@@ -162,7 +170,6 @@ class Supervisor:
             os.read(woken, 4096)
 
 
-def _forget(process: "subprocess.Popen[bytes]") -> None:
-    assert process.stdin is not None  # noqa: S101 - every child has one
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
+def _forget(child: _Child) -> None:
+    os.close(child.lifeline)
+    child.process, child.lifeline = None, -1

@@ -2,7 +2,7 @@
 environment or the command line; `pacs.cli` does and hands over what it read."""
 
 from pacs.config.ai import AiConfig, AiModel, AiRule
-from pacs.config.effective import check_exposure, from_json, from_tree, load, masked, to_json, to_tree
+from pacs.config.effective import check_exposure, load, masked
 from pacs.config.sections import (
     ROLES,
     AuthConfig,
@@ -43,12 +43,8 @@ __all__ = [
     "TokenEntry",
     "WebConfig",
     "check_exposure",
-    "from_json",
-    "from_tree",
     "is_loopback",
     "load",
     "masked",
     "settings",
-    "to_json",
-    "to_tree",
 ]

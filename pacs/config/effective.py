@@ -1,7 +1,6 @@
 """Defaults, file, environment and command line into one Config; later ones win."""
 
 import dataclasses
-import json
 import re
 import tomllib
 import typing
@@ -56,11 +55,6 @@ def check_exposure(config: Config) -> None:
 def to_tree(config: Config) -> dict[str, Any]:
     """The settings as JSON-able values in the shape of the configuration file, secrets included."""
     return typing.cast("dict[str, Any]", _plain(config))
-
-
-def from_tree(tree: Mapping[str, Any]) -> Config:
-    """The inverse of `to_tree`."""
-    return read(Config, tree)
 
 
 def masked(config: Config) -> dict[str, Any]:
@@ -157,11 +151,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(inner) for inner in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def to_json(config: Config) -> str:
-    return json.dumps(to_tree(config))
-
-
-def from_json(text: str) -> Config:
-    return from_tree(json.loads(text))

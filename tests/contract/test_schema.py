@@ -17,3 +17,7 @@ def test_schema_is_the_sum_of_the_migrations(archive: Archive) -> None:
 def test_upgrading_again_changes_nothing(archive: Archive) -> None:
     migrate.upgrade(archive.stores.db)
     migrate.upgrade(archive.stores.db)
+
+
+def test_the_newest_migration_is_known_without_alembic() -> None:
+    assert migrate.newest() == migrate.HEAD

@@ -1,26 +1,30 @@
 """A role's process ends well when it is told to, whatever threads its libraries have started."""
 
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from pacs.config import load, to_json
+import psutil
 
 SECONDS = 60.0
 
 
 def test_a_role_ends_by_itself_on_sigterm(tmp_path: Path) -> None:
     """numpy starts threads when it is imported, before the role waits for the signal."""
-    settings = to_json(load("", {}, {"data": str(tmp_path / "data")}))
-    command = [sys.executable, "-m", "pacs", "role", "worker"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdin is not None
-        process.stdin.write(settings.encode() + b"\n")
-        process.stdin.flush()
+    command = [sys.executable, "-m", "pacs", "serve", "worker", "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         until = time.monotonic() + SECONDS
-        while not (tmp_path / "data" / "index.db").exists():
+        while "stop" not in process.stdout.readline():
             assert time.monotonic() < until, "the role did not start in time"
-            time.sleep(0.05)
+        (worker,) = psutil.Process(process.pid).children()
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(SECONDS)
         process.terminate()
+        said = process.stderr.read()
         assert process.wait(SECONDS) == 0
+    assert "reason=exit 0" in said
+    assert "reason=exit -" not in said

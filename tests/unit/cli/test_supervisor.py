@@ -54,31 +54,25 @@ class Archive:
 
 TABLE = {name: f"tiny:{name}" for name in ("answer", "idle", "crash", "stubborn")}
 '''
-CHILD = """
-import sys
-from pacs import log
-from pacs.cli import role
-import tiny
-log.setup(role=sys.argv[1])
-role.run(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None, opener=tiny.Archive, table=tiny.TABLE)
-"""
 PARENT = """
 import signal
 import sys
 for number in (signal.SIGINT, signal.SIGHUP):  # whoever runs the tests may ignore them
     signal.signal(number, signal.SIG_DFL)
 from pacs import log
-from pacs.cli import sockets, supervisor
-from pacs.config import load, to_json
+from pacs.cli import role, sockets, supervisor
+from pacs.config import load
+import tiny
 log.setup(role="serve")
 supervisor.STOP_SECONDS = float(sys.argv[1])
 sock = sockets.listen("127.0.0.1", 0, "dimse")
-def command(job):
-    return [sys.executable, "child.py", job.role, *([] if job.listen is None else [str(job.listen)])]
+def work(job, lifeline):
+    log.setup(role=job.role)
+    role.run(job.role, job.listen, lifeline, settings, opener=tiny.Archive, table=tiny.TABLE)
 jobs = [supervisor.Job(role, f"{role}-{n}", sock.fileno() if role == "answer" else None)
         for n, role in enumerate(sys.argv[2:])]
-settings = to_json(load("", {}, {"dimse.aet": "TINY"}))
-supervisor.Supervisor(jobs, command, settings).run(lambda: print(sock.getsockname()[1], flush=True))
+settings = load("", {}, {"dimse.aet": "TINY"})
+supervisor.Supervisor(jobs, work).run(lambda: print(sock.getsockname()[1], flush=True))
 """
 
 
@@ -86,7 +80,7 @@ class Tree:
     """A supervisor and its children, in a folder of their own."""
 
     def __init__(self, folder: Path, *roles: str, seconds: float = 5.0) -> None:
-        for name, text in (("tiny", SERVICES), ("child", CHILD), ("parent", PARENT)):
+        for name, text in (("tiny", SERVICES), ("parent", PARENT)):
             (folder / f"{name}.py").write_text(text)
         self.folder = folder
         environ = {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{folder}"}
@@ -226,7 +220,40 @@ def test_no_child_outlives_a_supervisor_that_was_killed(start: Start) -> None:
     assert "the supervisor is gone" in tree.log()
 
 
-def test_secrets_are_in_no_command_line(start: Start) -> None:
+def open_files(pid: int) -> set[str]:
+    return {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def test_children_share_nothing_but_what_is_theirs(start: Start) -> None:
+    """Neither a lifeline, nor the supervisor's own pipe, nor a socket that another role listens on."""
+    tree = start("answer", "idle", "idle")
+    answering, _ = tree.ask()
+    until(lambda: len(tree.children()) == 3, "not started")
+    until((tree.folder / "idle-started").exists, "not started")
+    pipes = [
+        {name for name in open_files(child.pid) if name.startswith("pipe:")} for child in tree.children()
+    ]
+    shared = set.intersection(*pipes)  # the standard output of all of us
+    assert sum(len(own - shared) for own in pipes) == len(set.union(*pipes) - shared) == 3
+    for child in tree.children():
+        sockets = {name for name in open_files(child.pid) if name.startswith("socket:")}
+        assert bool(sockets) is (child.pid == answering)
+
+
+def test_a_restarted_child_has_a_lifeline_too(start: Start) -> None:
+    tree = start("answer", "idle")
+    tree.ask(b"die")
+    tree.ask()
+    children = tree.children()
+    tree.process.kill()
+    tree.process.wait(10)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can rename a process")
+def test_a_process_says_which_it_is(start: Start) -> None:
     tree = start("idle")
-    words = [word for child in tree.children() for word in child.cmdline()]
-    assert not any("TINY" in word for word in words)
+    until((tree.folder / "idle-started").exists, "not started")
+    (child,) = tree.children()
+    assert Path(f"/proc/{child.pid}/comm").read_text() == "pacs idle-0\n"

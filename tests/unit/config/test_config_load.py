@@ -12,11 +12,9 @@ from pacs.config import (
     ROLES,
     Config,
     Peer,
-    from_json,
     load,
     masked,
     settings,
-    to_json,
 )
 from pacs.errors import Invalid
 
@@ -189,11 +187,6 @@ def test_tokens_are_distinct() -> None:
     one = f"[[auth.tokens]]\nname='%s'\nhash='{HASH}'\nroles=['viewer']\n"
     with pytest.raises(Invalid, match="share a name or a hash"):
         load(one % "a" + one % "b", {}, {})
-
-
-def test_settings_travel_as_json() -> None:
-    config = load(FULL, {}, {})
-    assert from_json(to_json(config)) == config
 
 
 @pytest.mark.parametrize(
