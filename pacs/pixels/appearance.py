@@ -97,11 +97,11 @@ def read(item: Item) -> Appearance:
     shape = _shape(item)
     shared = _first_item(item, "SharedFunctionalGroupsSequence")
     common = _grey(shared, _top_grey(item))
-    segmentation = _text(item, "SegmentationType")
+    segmentation = text(item, "SegmentationType")
     return Appearance(
         shape=shape,
         element=next((tag for tag in (PIXEL_DATA, *_FLOATS) if f"{tag:08X}" in item), 0),
-        modality=_text(item, "Modality"),
+        modality=text(item, "Modality"),
         representative=max(0, _integer(item, "RepresentativeFrameNumber", 0)),
         common=common,
         frames=_per_frame(item, common),
@@ -114,21 +114,18 @@ def read(item: Item) -> Appearance:
     )
 
 
+def text(item: Item, keyword: str) -> str:
+    """The first value of a text; empty when there is none."""
+    value = next(iter(_values(item, keyword)), None)
+    return value if isinstance(value, str) else ""
+
+
 def _shape(item: Item) -> FrameShape:
-    allocated = _integer(item, "BitsAllocated", 0)
-    stored = _integer(item, "BitsStored", allocated)
-    stored = stored if 1 <= stored <= allocated else allocated
-    return FrameShape(
-        rows=_integer(item, "Rows", 0),
-        columns=_integer(item, "Columns", 0),
-        samples=_integer(item, "SamplesPerPixel", 1),
-        bits_allocated=allocated,
-        bits_stored=stored,
-        high_bit=_integer(item, "HighBit", stored - 1),
-        signed=_integer(item, "PixelRepresentation", 0) == 1,
-        planar=_integer(item, "PlanarConfiguration", 0),
-        photometric=_text(item, "PhotometricInterpretation"),
-    )
+    shape = FrameShape.of_json(item)
+    if 1 <= shape.bits_stored <= shape.bits_allocated:
+        return shape
+    allocated = shape.bits_allocated
+    return replace(shape, bits_stored=allocated, high_bit=_integer(item, "HighBit", allocated - 1))
 
 
 def _top_grey(item: Item) -> Grey:
@@ -165,7 +162,7 @@ def _window(item: Item) -> Window | None:
     center, width = _number(item, "WindowCenter", math.nan), _number(item, "WindowWidth", math.nan)
     if math.isnan(center) or math.isnan(width):
         return None
-    return voi.lenient(center, width, _text(item, "VOILUTFunction"))
+    return voi.lenient(center, width, text(item, "VOILUTFunction"))
 
 
 def _padding(item: Item) -> tuple[int, int] | None:
@@ -225,11 +222,6 @@ def _items(item: Item, keyword: str) -> list[Item]:
 
 def _first_item(item: Item, keyword: str) -> Item:
     return next(iter(_items(item, keyword)), {})
-
-
-def _text(item: Item, keyword: str) -> str:
-    value = next(iter(_values(item, keyword)), None)
-    return value if isinstance(value, str) else ""
 
 
 def _number(item: Item, keyword: str, default: float) -> float:

@@ -120,8 +120,9 @@ def _segment(words: list[int], at: int, made: list[int], count: int, *, narrow: 
 
 
 def _line(start: int, end: int, length: int) -> list[int]:
-    """`length` entries behind `start`, the last of which is `end`."""
-    return [round(start + (end - start) * step / length) for step in range(1, length + 1)]
+    """`length` entries behind `start`, the last of which is `end`; halves are rounded up."""
+    twice = 2 * (end - start)
+    return [start + (twice * step + length) // (2 * length) for step in range(1, length + 1)]
 
 
 def _repeat(words: list[int], at: int, made: list[int], count: int, *, narrow: bool) -> int | None:

@@ -5,12 +5,16 @@ of resolution r (ISO 15444-1 A.7.1, PS3.5 10.18). Only the main header is read.
 """
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
 from pacs.errors import NotAcceptable
-from pacs.pixels.codestream import Stream, read
+from pacs.pixels import codestream
+from pacs.pixels.codestream import Stream
 
+Read = Callable[[int, int], bytes]
+"""Bytes of one frame, from an offset: so many, fewer only at its end."""
 _SOC, _SOT, _TLM = b"\xff\x4f", 0xFF90, 0xFF55
 _MAX_HEADER = 1 << 16
 """Bytes of main header that are looked at: .202 takes some hundred."""
@@ -59,7 +63,7 @@ def parse(head: bytes, size: int | None = None) -> Resolutions | More | None:
         return More(_NEEDED) if _SOC.startswith(head) else None
     try:
         header, parts = _main_header(head[:_MAX_HEADER])
-        stream = read(head)
+        stream = codestream.read(head)
     except struct.error:
         return More(min(_MAX_HEADER, 2 * len(head) + _NEEDED)) if len(head) < _MAX_HEADER else None
     except (_Untold, NotAcceptable):
@@ -70,6 +74,36 @@ def parse(head: bytes, size: int | None = None) -> Resolutions | More | None:
     if size is not None and ends[-1] > size:
         return None
     return Resolutions(header, ends, stream)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A frame of which only `head` was read; `told` is None when the stream does not tell."""
+
+    read: Read
+    head: bytes
+    told: Resolutions | None
+
+    def upto(self, end: int) -> bytes:
+        """The frame's first `end` bytes. Raises NotAcceptable when there are fewer."""
+        rest = end - len(self.head)
+        data = self.head + self.read(len(self.head), rest) if rest > 0 else self.head[:end]
+        if len(data) < end:
+            raise NotAcceptable("the compressed frame ends early")
+        return data
+
+
+def begin(read: Read, size: int) -> Begun:
+    """Read as much of a frame of `size` bytes as it takes to know its resolutions. `read` gives the
+    bytes of the frame from an offset, so many or as many as there are."""
+    head = read(0, _NEEDED)
+    while True:
+        told = parse(head, size)
+        if not isinstance(told, More):
+            return Begun(read, head, told)
+        if len(head) >= min(told.size, size):
+            return Begun(read, head, None)
+        head += read(len(head), told.size - len(head))
 
 
 class _Untold(Exception):

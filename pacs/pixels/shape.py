@@ -1,7 +1,8 @@
 """What the data set says about one frame's samples (PS3.3 C.7.6.3)."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from pacs.dicom import header
 from pacs.dicom.attributes import tag_of
@@ -34,10 +35,28 @@ class FrameShape:
     @classmethod
     def of(cls, walk: Walk) -> Self:
         """As the top level of the data set has it; what is absent gets the value it mostly has."""
+        element = walk.dataset.elements.get(tag_of("PhotometricInterpretation"))
+        return cls._made(
+            lambda keyword, default: header.integer(walk, tag_of(keyword), default),
+            header.ascii_value(walk.buffer, element),
+        )
+
+    @classmethod
+    def of_json(cls, item: Mapping[str, Any]) -> Self:
+        """The same from the object's DICOM JSON (PS3.18 Annex F)."""
+
+        def first(keyword: str) -> Any:
+            return next(iter(item.get(f"{tag_of(keyword):08X}", {}).get("Value") or ()), None)
 
         def number(keyword: str, default: int) -> int:
-            return header.integer(walk, tag_of(keyword), default)
+            value = first(keyword)
+            return value if isinstance(value, int) else default
 
+        photometric = first("PhotometricInterpretation")
+        return cls._made(number, photometric if isinstance(photometric, str) else "")
+
+    @classmethod
+    def _made(cls, number: Callable[[str, int], int], photometric: str) -> Self:
         allocated = number("BitsAllocated", 0)
         stored = number("BitsStored", allocated)
         return cls(
@@ -49,9 +68,7 @@ class FrameShape:
             high_bit=number("HighBit", stored - 1),
             signed=number("PixelRepresentation", 0) == 1,
             planar=number("PlanarConfiguration", 0),
-            photometric=header.ascii_value(
-                walk.buffer, walk.dataset.elements.get(tag_of("PhotometricInterpretation"))
-            ),
+            photometric=photometric,
         )
 
     @property

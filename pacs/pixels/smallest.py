@@ -6,16 +6,14 @@ from typing import Final
 import numpy as np
 
 from pacs.errors import NotAcceptable
-from pacs.pixels import colour, reduced, resolutions
+from pacs.pixels import colour, reduced, resolutions, smaller
 from pacs.pixels.appearance import Appearance
 from pacs.pixels.convert import Picture, decode_frame
 from pacs.pixels.frames import FrameTable, Read
-from pacs.pixels.resolutions import More, Resolutions
 from pacs.pixels.samples import Cells
 from pacs.pixels.shape import SUBSAMPLED, FrameShape
 from pacs.pixels.syntaxes import HTJ2K_FAMILY, NATIVE
 
-_HEAD: Final = 4096
 _LARGEST: Final = 1 << 27
 """Bytes of a frame's samples; a larger one is no picture to be sent in one piece."""
 
@@ -40,31 +38,32 @@ class FrameBytes:
         pieces = (stretch[at - begin : at - begin + length] for at, length in ranges)
         return self.table.deliver(self.number, b"".join(pieces))
 
-    def first(self, count: int) -> bytes:
-        """Its first `count` bytes, of an encapsulated one."""
-        found = b""
-        for at, length in self.table.ranges(self.number):
-            if len(found) >= count:
-                break
-            found += self.read(at, min(length, count - len(found)))
+    def part(self, offset: int, length: int) -> bytes:
+        """Of an encapsulated one, fewer only at its end."""
+        found, position = b"", 0
+        for at, size in self.table.ranges(self.number):
+            begin, end = max(offset, position), min(offset + length, position + size)
+            if begin < end:
+                found += self.read(at + begin - position, end - begin)
+            position += size
         return found
 
 
 def decode(frame: FrameBytes, appearance: Appearance, syntax: str, wanted: tuple[int, int]) -> Picture:
     """The picture in at least `wanted` columns and rows, or in its full size. Raises NotAcceptable."""
     shape = appearance.shape
-    if shape.cells * max(1, shape.bits_allocated // 8) > _LARGEST:
-        raise NotAcceptable("a frame of this size is not made into one picture")
     if syntax in HTJ2K_FAMILY and not appearance.indexed:
         picture = _reduced(frame, shape, syntax, wanted)
         if picture is not None:
             return picture
+    _check_size(shape)
     return _whole(frame.whole(), appearance, syntax)
 
 
 def _reduced(frame: FrameBytes, shape: FrameShape, syntax: str, wanted: tuple[int, int]) -> Picture | None:
     """None when the stream does not tell its resolutions, or only the full one will do."""
-    found = _resolutions(frame)
+    begun = resolutions.begin(frame.part, frame.size)
+    found = begun.told
     if found is None or found.stream.signed != shape.signed:
         return None
     fitting = [
@@ -74,23 +73,20 @@ def _reduced(frame: FrameBytes, shape: FrameShape, syntax: str, wanted: tuple[in
     end = found.end_of(factor)
     if factor == 1 or end is None:
         return None
-    cells = reduced.decode_reduced(frame.first(end), factor, shape)
+    rows, columns = smaller.sides(shape, factor)
+    _check_size(replace(shape, rows=rows, columns=columns))
+    cells = reduced.decode_reduced(begun.upto(end), factor, shape)
     return Picture(cells, replace(shape, planar=0, photometric=colour.delivered(syntax, shape)))
 
 
+def _check_size(shape: FrameShape) -> None:
+    if shape.bytes > _LARGEST:
+        raise NotAcceptable("a frame of this size is not made into one picture")
+
+
 def _suffices(shape: FrameShape, factor: int, wanted: tuple[int, int]) -> bool:
-    return -(-shape.columns // factor) >= wanted[0] and -(-shape.rows // factor) >= wanted[1]
-
-
-def _resolutions(frame: FrameBytes) -> Resolutions | None:
-    count = _HEAD
-    while True:
-        found = resolutions.parse(frame.first(count), frame.size)
-        if not isinstance(found, More):
-            return found
-        if count >= min(found.size, frame.size):
-            return None
-        count = found.size
+    rows, columns = smaller.sides(shape, factor)
+    return columns >= wanted[0] and rows >= wanted[1]
 
 
 def _whole(data: bytes, appearance: Appearance, syntax: str) -> Picture:
@@ -131,11 +127,6 @@ def _from_422(data: bytes, shape: FrameShape) -> Cells:
         if shape.planar == 1:
             return flat.reshape(3, shape.rows, shape.columns).transpose(1, 2, 0)
         return flat.reshape(shape.rows, shape.columns, 3)
-    pairs = shape.rows * shape.columns // 2
-    if shape.columns % 2 or len(data) < 4 * pairs:
-        raise NotAcceptable("a frame of YBR_FULL_422 is shorter than its size says")
-    quads = np.frombuffer(data, np.uint8, 4 * pairs).reshape(pairs, 4)
-    cells = np.empty((2 * pairs, 3), np.uint8)
-    cells[:, 0] = quads[:, :2].ravel()
-    cells[:, 1:] = np.repeat(quads[:, 2:], 2, axis=0)
-    return cells.reshape(shape.rows, shape.columns, 3)
+    if len(data) % 2 and len(data) > shape.bytes // 3 * 2:
+        data = data[:-1]  # padded
+    return smaller.full_422(data, shape)

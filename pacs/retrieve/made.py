@@ -7,14 +7,12 @@ from typing import Final
 from pacs.dicom import uids
 from pacs.errors import Invalid, NotAcceptable
 from pacs.pixels import colour, convert, reduced, resolutions, samples, smaller
-from pacs.pixels.resolutions import More, Resolutions
+from pacs.pixels.resolutions import Begun
 from pacs.pixels.shape import FrameShape
 from pacs.pixels.syntaxes import HTJ2K_FAMILY, NATIVE
 from pacs.retrieve.frameset import FrameSet
 
 FACTORS: Final = {"1/1": 1, "1/2": 2, "1/4": 4, "1/8": 8}
-_FIRST_READ: Final = 4096
-"""Bytes in which the main header of a .202 stream is found at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,36 +132,8 @@ def cut(found: FrameSet, factor: int) -> MadeFrames:
     return MadeFrames(found, found.transfer_syntax, Look(rows, columns, shape.photometric), None, make)
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A frame of which only `head` has been read."""
-
-    found: FrameSet
-    number: int
-    head: bytes
-    told: Resolutions | None
-
-    def upto(self, end: int) -> bytes:
-        """The frame's first `end` bytes. Raises NotAcceptable when there are fewer."""
-        if end > len(self.head):
-            data = self.head + self.found.read(self.number, len(self.head), end - len(self.head))
-        else:
-            data = self.head[:end]
-        if len(data) < end:
-            raise NotAcceptable("the compressed frame ends early")
-        return data
-
-
-def _begun(found: FrameSet, number: int) -> _Begun:
-    size = found.length(number)
-    head = found.read(number, 0, _FIRST_READ)
-    while True:
-        told = resolutions.parse(head, size)
-        if not isinstance(told, More):
-            return _Begun(found, number, head, told)
-        if len(head) >= min(told.size, size):
-            return _Begun(found, number, head, None)
-        head += found.read(number, len(head), told.size - len(head))
+def _begun(found: FrameSet, number: int) -> Begun:
+    return resolutions.begin(lambda at, count: found.read(number, at, count), found.length(number))
 
 
 def _from_stream(found: FrameSet, number: int, factor: int, shape: FrameShape) -> bytes | None:

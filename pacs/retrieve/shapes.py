@@ -1,13 +1,12 @@
 """What the pixels of a stored object are, from the index: no byte of the object is read for it."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
-from pacs.dicom.attributes import tag_of
 from pacs.dicom.json import BULK_BASE
 from pacs.errors import NotAcceptable
 from pacs.pixels.frames import PIXEL_DATA
@@ -16,8 +15,6 @@ from pacs.retrieve.selection import StoredObject
 
 _KEPT: Final = 4096
 _DATA: Final = f"{PIXEL_DATA:08X}"
-
-Element = Mapping[str, Any]
 
 
 class Shapes:
@@ -47,29 +44,7 @@ class Shapes:
 def read(document: bytes) -> FrameShape:
     """From the DICOM JSON of an instance as the index keeps it; what is absent gets the value it mostly
     has. Raises NotAcceptable for Float and Double Float Pixel Data, and for no pixel data at all."""
-    elements: dict[str, Element] = orjson.loads(document.replace(BULK_BASE, b""))
+    elements = orjson.loads(document.replace(BULK_BASE, b""))
     if _DATA not in elements:
         raise NotAcceptable("only Pixel Data of integers is converted", hint="ask for transfer-syntax=*")
-
-    def number(keyword: str, default: int) -> int:
-        value = _first(elements, keyword)
-        return int(value) if isinstance(value, int | float) else default
-
-    allocated = number("BitsAllocated", 0)
-    stored = number("BitsStored", allocated)
-    return FrameShape(
-        rows=number("Rows", 0),
-        columns=number("Columns", 0),
-        samples=number("SamplesPerPixel", 1),
-        bits_allocated=allocated,
-        bits_stored=stored,
-        high_bit=number("HighBit", stored - 1),
-        signed=number("PixelRepresentation", 0) == 1,
-        planar=number("PlanarConfiguration", 0),
-        photometric=str(_first(elements, "PhotometricInterpretation") or ""),
-    )
-
-
-def _first(elements: Mapping[str, Element], keyword: str) -> Any:
-    values = elements.get(f"{tag_of(keyword):08X}", {}).get("Value") or [None]
-    return values[0]
+    return FrameShape.of_json(elements)

@@ -5,6 +5,7 @@ import { worklist } from "../common/server.js";
 const LOOK = { live: 20_000, asking: 2500 }; // ms between looks; a silent stream is noticed by them
 const REST_AFTER = 30_000; // ms hidden until the stream is let go: a browser has six connections
 const LONGEST_PAUSE = 15_000;
+const SLOWEST_OPENING = 8000; // a stream that takes longer is opened anew
 const CATCH_UP = 5; // pages of changes; after that the list is read anew
 
 export class Live {
@@ -14,6 +15,7 @@ export class Live {
   #again = 0;
   #rest = 0;
   #heard = 0;
+  #opened = 0;
 
   /** `changed(items)`, `reread()` (the list anew: a promise of its version), `told(state)`: live, asking, away. */
   constructor({ changed, reread, told }) {
@@ -31,6 +33,7 @@ export class Live {
   #open() {
     this.#close();
     if (document.hidden) return;
+    this.#opened = Date.now();
     const stream = (this.#stream = worklist.events(this.version));
     stream.onopen = () => {
       this.#failures = 0;
@@ -72,10 +75,16 @@ export class Live {
   async #ask() {
     try {
       if (!document.hidden) await this.#changes();
+      if (this.#isStuck()) this.#open();
     } catch {
       this.told("away"); // said on the page; the next look tries again
     }
     this.#plan();
+  }
+
+  /** It was asked for through a connection that went nowhere, while the archive answers. */
+  #isStuck() {
+    return this.#stream?.readyState === EventSource.CONNECTING && Date.now() - this.#opened > SLOWEST_OPENING;
   }
 
   async #changes() {

@@ -15,7 +15,9 @@ from pacs.pixels.lut import Descriptor
 Segments = list[tuple[int, list[int]]]
 VALUES = st.integers(0, 255)
 DISCRETE = st.lists(VALUES, min_size=1, max_size=9).map(lambda values: (0, values))
-LINEAR = st.tuples(st.integers(1, 12), VALUES).map(lambda pair: (1, list(pair)))
+# Of an odd number of steps, so that no entry lies half way between two numbers: how to round those is
+# not said (PS3.3 C.7.9.2.2), and there floating point numbers go either way.
+LINEAR = st.tuples(st.integers(0, 5), VALUES).map(lambda pair: (1, [2 * pair[0] + 1, pair[1]]))
 SEGMENTS = st.tuples(DISCRETE, st.lists(st.one_of(DISCRETE, LINEAR), max_size=6)).map(
     lambda parts: [parts[0], *parts[1]]
 )
@@ -40,6 +42,11 @@ def test_segments_are_expanded_as_pydicom_does(segments: Segments, wide: bool, a
     expected = _expand_segmented_lut(unpack(f"<{len(words)}{kind}", data), f"<{kind}")
     found = lut.from_segments(Descriptor(len(expected), 0, 16 if wide else 8), data + b"\0" * (len(data) % 2))
     assert found.entries.tolist() == expected
+
+
+def test_between_two_numbers_a_line_goes_up() -> None:
+    found = lut.from_segments(Descriptor(5, 0, 8), bytes([0, 1, 1, 1, 4, 3]))
+    assert found.entries.tolist() == [1, 2, 2, 3, 3]
 
 
 def test_eight_bit_entries_in_sixteen_bit_segments() -> None:

@@ -137,8 +137,8 @@ def test_a_frame_in_many_fragments_is_one_read() -> None:
     frame = FrameBytes(again.table, 0, lambda p, n: reads.append(n) or split[p : p + n])  # type: ignore[func-returns-value]
     assert frame.whole() == file[at : at + length]
     assert len(reads) == 1
-    assert frame.first(10) == file[at : at + 10]
-    assert frame.first(length - 3) == file[at : at + length - 3]
+    assert frame.part(0, 10) == file[at : at + 10]
+    assert frame.part(0, length - 3) == file[at : at + length - 3]
 
 
 def test_a_damaged_stream_is_refused() -> None:
