@@ -43,7 +43,10 @@ def check_exposure(config: Config) -> None:
     they are."""
     if config.auth.on or config.auth.insecure:
         return
-    for name, host in (("dimse.host", config.dimse.host), ("web.host", config.web.host)):
+    listeners = [("web.host", config.web.host)]
+    if config.dimse.unknown_stations != "refuse":  # else only known stations get in
+        listeners.insert(0, ("dimse.host", config.dimse.host))
+    for name, host in listeners:
         if not is_loopback(host):
             raise Invalid(
                 f"{name} is {host}, which other machines can reach, but no authentication is configured: "

@@ -9,16 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Literal
 
 from pacs.config.ai import AiConfig
 from pacs.config.fields import needed, setting
+from pacs.config.peers import RIGHTS, Peer, RightName, RoleName
 from pacs.config.tiers import ColdConfig, TierConfig
-
-ROLES: Final = ("viewer", "sender", "admin")
-"""What a token or a station may be given; the meaning is `pacs.auth.policy`'s."""
-
-RoleName = Literal["viewer", "sender", "admin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +55,6 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """An application entity we know: it may call us, and we may send to it."""
-
-    aet: str
-    host: str = needed("Address or name of the station.", form="host")
-    port: int = setting(104, "Its DICOM port (PS3.8 9.1.1 registers 104 and 11112).", low=1, high=65535)
-    roles: tuple[RoleName, ...] = setting(
-        ("viewer", "sender"), "What it may do when it calls us: viewer, sender, admin."
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class DimseConfig:
     """The DIMSE listener."""
 
@@ -95,11 +79,21 @@ class DimseConfig:
         low=0.1,
         high=86_400.0,
     )
+    unknown_stations: Literal["auto", "refuse", "admit"] = setting(
+        "auto",
+        "Callers that are none of [dimse.peers] by AE title and address: refuse or admit them. auto refuses "
+        "them when [auth] is on and admits them otherwise.",
+    )
+    unknown_rights: tuple[RightName, ...] = setting(
+        RIGHTS,
+        "What unknown stations may do where they are admitted: echo, store, query, retrieve, commitment, "
+        "worklist, mpps.",
+    )
     peers: Mapping[str, Peer] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={
-            "help": "Known stations, one table [dimse.peers.AETITLE] each: who may call when [auth] is on, "
-            "and where C-MOVE may send."
+            "help": "Known stations, one table [dimse.peers.AETITLE] each: who may call, what they may do, "
+            "how they are spoken to, and where C-MOVE may send."
         },
     )
 
