@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from pacs.auth import tokens
@@ -16,6 +17,14 @@ OPEN_NAME: Final = "anyone"
 """Who an HTTP caller is while nobody has to say who they are."""
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who calls over DIMSE; `proved` by what it showed, else believed for its title and address."""
+
+    actor: Actor
+    proved: bool = False
+
+
 class Door:
     """Knows callers by the configuration. While no token is configured everybody is let in with
     all roles; the exposure check keeps such an archive on loopback."""
@@ -24,6 +33,7 @@ class Door:
         self, config: Config, stations: Stations | None = None, grants: Grants | None = None
     ) -> None:
         self._auth = config.auth
+        self._must_prove = config.dimse.user_identity == "required"
         self._grants = grants
         self._stations = stations or Stations(config.dimse.peers)
 
@@ -47,6 +57,18 @@ class Door:
     def asks_the_index(self, authorization: str | None) -> bool:
         """Whether to know this caller takes longer than a moment."""
         return is_granted(_presented(authorization or ""))
+
+    def visitor(self, calling_aet: str, address: str, token: str | None) -> Visitor | None:
+        """Who calls by this AE title from this address and shows this token, if any; None when that
+        is nobody known. A token says who its holder is wherever the call comes from, and one that is
+        no good shuts the door on a known station, too."""
+        if token is None or self.open:
+            station = None if self._must_prove and not self.open else self.station(calling_aet, address)
+            return Visitor(station) if station else None
+        entry = tokens.find(token, self._auth.tokens) if token else None
+        return (
+            Visitor(Actor(entry.name, _roles(entry.roles), address, "dimse"), proved=True) if entry else None
+        )
 
     def station(self, calling_aet: str, address: str) -> Actor | None:
         """The actor of a calling AE title and its address; None when that is nobody known."""

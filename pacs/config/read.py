@@ -185,6 +185,12 @@ def _token_hash(value: str, name: str, marks: Marks) -> str:
     return value
 
 
+def _uid(value: str, name: str, marks: Marks) -> str:
+    if not re.fullmatch(r"(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))+", value, re.ASCII):
+        raise _wrong(name, "a UID such as 1.2.840.10008.1.2.1", value, marks)
+    return value
+
+
 def _name(value: str, name: str, marks: Marks) -> str:
     if not 1 <= len(value) <= 64 or not value.isprintable():
         raise _wrong(name, "1 to 64 printable characters", value, marks)
@@ -203,6 +209,7 @@ _FORMS: Final[Mapping[str, Callable[[str, str, Marks], str]]] = MappingProxyType
         "broker-url": _broker_url,
         "http-url": _http_url,
         "token-hash": _token_hash,
+        "uid": _uid,
         "name": _name,
     }
 )

@@ -40,10 +40,15 @@ def open_house(tmp_path: Path) -> Iterator[Open]:
     on and nobody else is known."""
     with contextlib.ExitStack() as stack:
 
-        def make(*stations: Station, callers: tuple[Peer, ...] = (), **dimse: Any) -> House:
+        def make(
+            *stations: Station,
+            callers: tuple[Peer, ...] = (),
+            tokens: tuple[TokenEntry, ...] = (TOKEN,),
+            **dimse: Any,
+        ) -> House:
             peers = {s.aet: Peer(s.aet, "127.0.0.1", s.port) for s in stations}
             peers |= {caller.aet: caller for caller in callers}
-            auth = AuthConfig(tokens=(TOKEN,) if callers else ())
+            auth = AuthConfig(tokens=tokens if callers else ())
             settings = replace(DimseConfig(), peers=MappingProxyType(peers), **dimse)
             archive = open_archive(Config(data=tmp_path / "data", dimse=settings, auth=auth))
             stack.callback(archive.close)
