@@ -10,7 +10,7 @@ from pacs.auth.door import Door, Visitor
 from pacs.config import AuthConfig, Config, DimseConfig, Peer, TokenEntry, load
 from pacs.errors import Invalid
 
-TOKEN = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+TOKEN = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"  # noqa: S105 - made up
 PEERS = MappingProxyType({"CT1": Peer("CT1", "10.1.2.3", 104, ("sender",))})
 AUTH = AuthConfig(tokens=(TokenEntry("reader", tokens.hash_of(TOKEN), ("viewer",)),))
 STATION = Visitor(Actor("CT1", frozenset({Role.SENDER}), "10.1.2.3", "dimse"))
