@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from pacs.auth import tokens
@@ -19,6 +20,14 @@ _UNKNOWN: Final = frozenset({Role.VIEWER, Role.SENDER})
 """Roles of a station that is not known and is let in while others have to say who they are."""
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who calls over DIMSE; `proved` by what it showed, else believed for its title and address."""
+
+    actor: Actor
+    proved: bool = False
+
+
 class Door:
     """Knows callers by the configuration. While no token is configured everybody is let in over HTTP,
     with all roles, and unknown stations are, unless a setting refuses them; the exposure check keeps
@@ -29,6 +38,7 @@ class Door:
     ) -> None:
         self._auth = config.auth
         self._dimse = config.dimse
+        self._must_prove = config.dimse.user_identity == "required"
         self._grants = grants
         self._stations = stations or Stations(config.dimse.peers)
 
@@ -52,6 +62,18 @@ class Door:
     def asks_the_index(self, authorization: str | None) -> bool:
         """Whether to know this caller takes longer than a moment."""
         return is_granted(_presented(authorization or ""))
+
+    def visitor(self, calling_aet: str, address: str, token: str | None) -> Visitor | None:
+        """Who calls by this AE title from this address and shows this token, if any; None when that
+        is nobody known. A token says who its holder is wherever the call comes from, and one that is
+        no good shuts the door on a known station, too."""
+        if token is None or self.open:
+            station = None if self._must_prove and not self.open else self.station(calling_aet, address)
+            return Visitor(station) if station else None
+        entry = tokens.find(token, self._auth.tokens) if token else None
+        return (
+            Visitor(Actor(entry.name, _roles(entry.roles), address, "dimse"), proved=True) if entry else None
+        )
 
     def station(self, calling_aet: str, address: str) -> Actor | None:
         """The actor of a calling AE title and its address; None when it is not to be let in."""

@@ -35,6 +35,7 @@ def load(toml_text: str, environ: Mapping[str, str], overrides: Mapping[str, str
     config = read(Config, tree)
     _check_tokens(config)
     _check_models(config)
+    _check_identity(config)
     return dataclasses.replace(config, data=_home(config.data, environ.get("HOME", "")))
 
 
@@ -135,6 +136,14 @@ def _check_tokens(config: Config) -> None:
             if value in seen:
                 raise Invalid(f"two tokens share a name or a hash: {token.name}", hint="each needs its own")
             seen.add(value)
+
+
+def _check_identity(config: Config) -> None:
+    if config.dimse.user_identity == "required" and not config.auth.on:
+        raise Invalid(
+            "dimse.user_identity is required, but there is no token that anybody could show",
+            hint="create one (`pacs token create NAME --role sender`) and add it to the configuration",
+        )
 
 
 def _check_models(config: Config) -> None:

@@ -68,6 +68,18 @@ class DimseConfig:
         False, "Accept storage SOP classes that are not in the standard's list (private ones)."
     )
     require_called_aet: bool = setting(False, "Refuse associations that call another AE title than ours.")
+    user_identity: Literal["optional", "required"] = setting(
+        "optional",
+        "Whether every caller must prove who it is by user identity negotiation: a token as the passcode "
+        "of a user, or in the place of a JSON Web Token.",
+    )
+    transfer_syntaxes: tuple[str, ...] = setting(
+        (),
+        "Transfer syntaxes, by UID or keyword, that objects are wanted in, best first, where a sender offers "
+        "a choice. Empty: the sender's own order, but Explicit VR Little Endian before other uncompressed "
+        "ones.",
+        form="transfer-syntax",
+    )
     max_associations: int = setting(100, "Associations open at once in one process.", low=1, high=10_000)
     max_pdu: int = setting(262_144, "Largest PDU we receive, in bytes.", low=4096, high=16_777_216)
     acse_timeout: float = setting(

@@ -40,13 +40,14 @@ def serving(
     *stations: Station,
     callers: tuple[Peer, ...] = (),
     peers: tuple[Peer, ...] = (),
+    tokens: tuple[TokenEntry, ...] = (TOKEN,),
     **dimse: Any,
 ) -> Iterator[House]:
     """An archive whose known destinations are these stations. With `callers`, authentication is on and
     nobody else is known; `peers` are known without it."""
     known = {s.aet: Peer(s.aet, "127.0.0.1", s.port) for s in stations}
     known |= {peer.aet: peer for peer in (*callers, *peers)}
-    auth = AuthConfig(tokens=(TOKEN,) if callers else ())
+    auth = AuthConfig(tokens=tokens if callers else ())
     settings = replace(DimseConfig(), peers=MappingProxyType(known), **dimse)
     stop = threading.Event()
     with contextlib.ExitStack() as stack:
