@@ -18,6 +18,7 @@ from dimse.associate import (
 from dimse.errors import AbortReason, AssociationEnded, ProtocolError
 from dimse.pdu import Kind
 from dimse.upper_layer import Association, Parties, abort
+from dimse.userinfo import ONE_AT_A_TIME
 from dimse.wire import Wire
 from pacs import clock, log
 
@@ -41,9 +42,19 @@ class Terms:
     idle_timeout: float
     unknown_sop_classes: bool = False
     writable: frozenset[str] = frozenset()
+    preferred: tuple[str, ...] = ()
 
 
-Doorman = Callable[[AssociateRequest], AssociateReject | None]
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Let in. `identity_answer` is what the caller hears of its user identity (PS3.7 D.3.3.7);
+    `preferred` are the transfer syntaxes wanted of it, if others than of everybody."""
+
+    identity_answer: bytes | None = None
+    preferred: tuple[str, ...] = ()
+
+
+Doorman = Callable[[AssociateRequest], AssociateReject | Welcome]
 
 
 def accept(sock: socket.socket, address: str, terms: Terms, doorman: Doorman) -> Association | None:
@@ -70,17 +81,17 @@ def _negotiate(wire: Wire, address: str, terms: Terms, doorman: Doorman) -> Asso
     if received.kind is not Kind.ASSOCIATE_RQ:
         raise ProtocolError(f"{received.kind.name} before an association", AbortReason.UNEXPECTED_PDU)
     request = decode_request(received.body)
-    refusal = _form(request) or doorman(request)
-    if refusal is not None:
-        _log.info(
-            "rejected calling=%s called=%s from=%s reason=%d/%d/%d",
-            *(request.calling_aet, request.called_aet, address),
-            *(refusal.result, refusal.source, refusal.reason),
-        )
-        wire.send([encode_reject(refusal)])
-        wire.finish(terms.acse_timeout)
-        return None
-    return _establish(wire, address, terms, request)
+    verdict = _form(request) or doorman(request)
+    if isinstance(verdict, Welcome):
+        return _establish(wire, address, terms, request, verdict)
+    _log.info(
+        "rejected calling=%s called=%s from=%s reason=%d/%d/%d",
+        *(request.calling_aet, request.called_aet, address),
+        *(verdict.result, verdict.source, verdict.reason),
+    )
+    wire.send([encode_reject(verdict)])
+    wire.finish(terms.acse_timeout)
+    return None
 
 
 def _form(request: AssociateRequest) -> AssociateReject | None:
@@ -93,13 +104,24 @@ def _form(request: AssociateRequest) -> AssociateReject | None:
     return None
 
 
-def _establish(wire: Wire, address: str, terms: Terms, request: AssociateRequest) -> Association:
+def _establish(
+    wire: Wire, address: str, terms: Terms, request: AssociateRequest, welcome: Welcome
+) -> Association:
     agreed = contexts.negotiate(
-        request, unknown_sop_classes=terms.unknown_sop_classes, writable=terms.writable
+        request,
+        unknown_sop_classes=terms.unknown_sop_classes,
+        writable=terms.writable,
+        preferred=welcome.preferred or terms.preferred,
     )
-    # The asynchronous operations window is not answered, which means one at a time (PS3.7 D.3.3.3).
     accept = AssociateAccept(
-        request.called_aet, request.calling_aet, agreed.answers, terms.max_length, agreed.roles
+        request.called_aet,
+        request.calling_aet,
+        agreed.answers,
+        terms.max_length,
+        agreed.roles,
+        window=None if request.window is None else ONE_AT_A_TIME,
+        extended=agreed.extended,
+        identity_answer=welcome.identity_answer,
     )
     association = Association(
         wire,

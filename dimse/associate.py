@@ -4,20 +4,37 @@ Items and sub-items that are not known here are stepped over, as PS3.8 9.3.1 ask
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from dimse import userinfo
 from dimse.errors import ProtocolError
 from dimse.pdu import Kind
+from dimse.userinfo import Extension, Identity, Role, UserInformation, Window, item, items, text, uid
 from pacs.dicom import uids
+
+__all__ = [
+    "APPLICATION_CONTEXT",
+    "Answered",
+    "AssociateAccept",
+    "AssociateReject",
+    "AssociateRequest",
+    "Proposed",
+    "Role",
+    "decode_accept",
+    "decode_reject",
+    "decode_request",
+    "encode_accept",
+    "encode_reject",
+    "encode_request",
+]
 
 APPLICATION_CONTEXT: Final = "1.2.840.10008.3.1.1.1"  # PS3.7 A.2.1
 _FIXED_PART: Final = 68  # protocol version, reserved, two AE titles, reserved
 
 _APPLICATION, _CONTEXT_RQ, _CONTEXT_AC, _USER = 0x10, 0x20, 0x21, 0x50
 _ABSTRACT, _TRANSFER = 0x30, 0x40
-_MAX_LENGTH, _CLASS_UID, _ROLE, _VERSION = 0x51, 0x52, 0x54, 0x55
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +56,6 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """SCP/SCU role selection (PS3.7 D.3.3.4): which roles the requestor may take."""
-
-    sop_class: str
-    scu: bool
-    scp: bool
-
-
-@dataclass(frozen=True, slots=True)
 class AssociateRequest:
     called_aet: str
     calling_aet: str
@@ -57,6 +65,15 @@ class AssociateRequest:
     application_context: str = APPLICATION_CONTEXT
     protocol_version: int = 1
     implementation: str = uids.IMPLEMENTATION_VERSION
+    window: Window | None = None
+    extended: tuple[Extension, ...] = ()
+    identity: Identity | None = None
+
+    @property
+    def user(self) -> UserInformation:
+        return UserInformation(
+            self.max_length, self.roles, self.implementation, self.window, self.extended, self.identity
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,20 @@ class AssociateAccept:
     max_length: int
     roles: tuple[Role, ...] = ()
     implementation: str = uids.IMPLEMENTATION_VERSION
+    window: Window | None = None
+    extended: tuple[Extension, ...] = ()
+    identity_answer: bytes | None = None
+
+    @property
+    def user(self) -> UserInformation:
+        return UserInformation(
+            self.max_length,
+            self.roles,
+            self.implementation,
+            self.window,
+            self.extended,
+            identity_answer=self.identity_answer,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +111,11 @@ class AssociateReject:
 
 def encode_request(request: AssociateRequest) -> bytes:
     contexts = (
-        _item(
+        item(
             _CONTEXT_RQ,
             struct.pack(">B3x", c.id)
-            + _text(_ABSTRACT, c.abstract_syntax)
-            + b"".join(_text(_TRANSFER, t) for t in c.transfer_syntaxes),
+            + text(_ABSTRACT, c.abstract_syntax)
+            + b"".join(text(_TRANSFER, t) for t in c.transfer_syntaxes),
         )
         for c in request.contexts
     )
@@ -93,7 +124,7 @@ def encode_request(request: AssociateRequest) -> bytes:
 
 def encode_accept(accept: AssociateAccept) -> bytes:
     contexts = (
-        _item(_CONTEXT_AC, struct.pack(">BxBx", c.id, c.result) + _text(_TRANSFER, c.transfer_syntax))
+        item(_CONTEXT_AC, struct.pack(">BxBx", c.id, c.result) + text(_TRANSFER, c.transfer_syntax))
         for c in accept.contexts
     )
     return _associate(Kind.ASSOCIATE_AC, accept, contexts)
@@ -107,36 +138,12 @@ def _associate(kind: Kind, pdu: AssociateRequest | AssociateAccept, contexts: It
     body = b"".join(
         (
             struct.pack(">H2x16s16s32x", 1, _title(pdu.called_aet), _title(pdu.calling_aet)),
-            _text(_APPLICATION, APPLICATION_CONTEXT),
+            text(_APPLICATION, APPLICATION_CONTEXT),
             *contexts,
-            _item(_USER, _user_information(pdu)),
+            item(_USER, userinfo.encode(pdu.user)),
         )
     )
     return struct.pack(">BBI", kind, 0, len(body)) + body
-
-
-def _user_information(pdu: AssociateRequest | AssociateAccept) -> bytes:
-    return b"".join(
-        (
-            _item(_MAX_LENGTH, struct.pack(">I", pdu.max_length)),
-            _text(_CLASS_UID, uids.IMPLEMENTATION_CLASS),
-            *(_item(_ROLE, _encode_role(role)) for role in pdu.roles),
-            _text(_VERSION, pdu.implementation),
-        )
-    )
-
-
-def _encode_role(role: Role) -> bytes:
-    uid = role.sop_class.encode("ascii")
-    return struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp))
-
-
-def _item(kind: int, body: bytes) -> bytes:
-    return struct.pack(">BxH", kind, len(body)) + body
-
-
-def _text(kind: int, text: str) -> bytes:
-    return _item(kind, text.encode("ascii"))
 
 
 def _title(aet: str) -> bytes:
@@ -146,15 +153,15 @@ def _title(aet: str) -> bytes:
 def decode_request(body: memoryview) -> AssociateRequest:
     """Raises ProtocolError."""
     version, called, calling = _fixed_part(body)
-    application, user = "", _User()
+    application, user = "", UserInformation(implementation="")
     contexts: list[Proposed] = []
-    for kind, data in _items(body, _FIXED_PART):
+    for kind, data in items(body, _FIXED_PART):
         if kind == _APPLICATION:
-            application = _uid(data)
+            application = uid(data)
         elif kind == _CONTEXT_RQ:
             contexts.append(_decode_proposed(data))
         elif kind == _USER:
-            user = _decode_user(data)
+            user = userinfo.decode(data)
     if len({c.id for c in contexts}) != len(contexts):
         raise ProtocolError("two presentation contexts with the same ID")
     return AssociateRequest(
@@ -166,20 +173,33 @@ def decode_request(body: memoryview) -> AssociateRequest:
         application,
         version,
         user.implementation,
+        user.window,
+        user.extended,
+        user.identity,
     )
 
 
 def decode_accept(body: memoryview) -> AssociateAccept:
     """Raises ProtocolError."""
     _, called, calling = _fixed_part(body)
-    user = _User()
+    user = UserInformation(implementation="")
     contexts: list[Answered] = []
-    for kind, data in _items(body, _FIXED_PART):
+    for kind, data in items(body, _FIXED_PART):
         if kind == _CONTEXT_AC:
             contexts.append(_decode_answered(data))
         elif kind == _USER:
-            user = _decode_user(data)
-    return AssociateAccept(called, calling, tuple(contexts), user.max_length, user.roles, user.implementation)
+            user = userinfo.decode(data)
+    return AssociateAccept(
+        called,
+        calling,
+        tuple(contexts),
+        user.max_length,
+        user.roles,
+        user.implementation,
+        user.window,
+        user.extended,
+        user.identity_answer,
+    )
 
 
 def decode_reject(body: memoryview) -> AssociateReject:
@@ -189,13 +209,6 @@ def decode_reject(body: memoryview) -> AssociateReject:
     return AssociateReject(body[1], body[2], body[3])
 
 
-@dataclass(frozen=True, slots=True)
-class _User:
-    max_length: int = 0
-    roles: tuple[Role, ...] = ()
-    implementation: str = ""
-
-
 def _fixed_part(body: memoryview) -> tuple[int, str, str]:
     if len(body) < _FIXED_PART:
         raise ProtocolError("A-ASSOCIATE PDU shorter than its fixed part")
@@ -203,34 +216,23 @@ def _fixed_part(body: memoryview) -> tuple[int, str, str]:
     return version, _decode_title(called), _decode_title(calling)
 
 
-def _items(data: memoryview, pos: int) -> Iterator[tuple[int, memoryview]]:
-    while pos < len(data):
-        if pos + 4 > len(data):
-            raise ProtocolError("A-ASSOCIATE PDU ends inside an item")
-        kind, length = struct.unpack_from(">BxH", data, pos)
-        pos += 4 + length
-        if pos > len(data):
-            raise ProtocolError(f"item {kind:02X} reaches beyond the end of what holds it")
-        yield kind, data[pos - length : pos]
-
-
 def _decode_proposed(data: memoryview) -> Proposed:
     context_id = _context_id(data)
     abstract, transfer = "", []
-    for kind, value in _items(data, 4):
+    for kind, value in items(data, 4):
         if kind == _ABSTRACT:
-            abstract = _uid(value)
+            abstract = uid(value)
         elif kind == _TRANSFER:
-            transfer.append(_uid(value))
+            transfer.append(uid(value))
     return Proposed(context_id, abstract, tuple(transfer))
 
 
 def _decode_answered(data: memoryview) -> Answered:
     context_id = _context_id(data)
     transfer = ""
-    for kind, value in _items(data, 4):
+    for kind, value in items(data, 4):
         if kind == _TRANSFER:
-            transfer = _uid(value)
+            transfer = uid(value)
     return Answered(context_id, data[2], transfer)
 
 
@@ -240,29 +242,6 @@ def _context_id(data: memoryview) -> int:
     if data[0] % 2 == 0:
         raise ProtocolError(f"presentation context ID {data[0]} is not odd")  # PS3.8 9.3.2.2
     return data[0]
-
-
-def _decode_user(data: memoryview) -> _User:
-    max_length, implementation, roles = 0, "", []
-    for kind, value in _items(data, 0):
-        if kind == _MAX_LENGTH and len(value) == 4:
-            max_length = int.from_bytes(value, "big")
-        elif kind == _ROLE:
-            roles.append(_decode_role(value))
-        elif kind == _VERSION:
-            implementation = bytes(value).decode("latin-1").strip("\0 ")
-    return _User(max_length, tuple(roles), implementation)
-
-
-def _decode_role(value: memoryview) -> Role:
-    length = int.from_bytes(value[:2], "big")
-    if len(value) != 2 + length + 2:
-        raise ProtocolError("SCP/SCU role selection of a wrong length")
-    return Role(_uid(value[2 : 2 + length]), value[2 + length] == 1, value[3 + length] == 1)
-
-
-def _uid(value: memoryview) -> str:
-    return bytes(value).decode("latin-1").strip("\0 ")
 
 
 def _decode_title(raw: bytes) -> str:

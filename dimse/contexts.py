@@ -1,6 +1,6 @@
 """Presentation contexts: what we offer and how a proposal is answered (PS3.8 9.3.2.2, PS3.7 D.3.3.4)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
@@ -9,8 +9,11 @@ from typing import Final
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom import sop_class
 
+from dimse import extended
 from dimse.associate import Answered, AssociateAccept, AssociateRequest, Proposed, Role
 from dimse.command import Operation
+from dimse.extended import QueryOptions
+from dimse.userinfo import Extension
 from pacs.dicom import uids
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
@@ -74,12 +77,13 @@ _YIELD_TO_EXPLICIT: Final = frozenset({uids.IMPLICIT_LE, uids.EXPLICIT_BE})
 @dataclass(frozen=True, slots=True)
 class Context:
     """An accepted presentation context. `requestor_scp`: its requestor may be asked to store, which
-    is how C-GET delivers (PS3.4 C.4.3.3)."""
+    is how C-GET delivers (PS3.4 C.4.3.3). `extended` is what both sides agreed on beyond that."""
 
     id: int
     abstract_syntax: str
     transfer_syntax: str
     requestor_scp: bool = False
+    extended: QueryOptions = extended.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +91,59 @@ class Negotiated:
     accepted: Mapping[int, Context]
     answers: tuple[Answered, ...]
     roles: tuple[Role, ...]
+    extended: tuple[Extension, ...] = ()
 
 
 def negotiate(
-    request: AssociateRequest, *, unknown_sop_classes: bool, writable: frozenset[str] = frozenset()
+    request: AssociateRequest,
+    *,
+    unknown_sop_classes: bool,
+    writable: frozenset[str] = frozenset(),
+    preferred: Sequence[str] = (),
 ) -> Negotiated:
     """Answer every proposed context; roles are granted for storage classes as proposed. `writable` are
-    the transfer syntaxes that objects can be converted to."""
+    the transfer syntaxes that objects can be converted to, `preferred` those that are taken before all
+    others when an object is sent to us, best first."""
     proposed_roles = {role.sop_class: role for role in request.roles}
+    options, answered_options = _extended(request)
     accepted: dict[int, Context] = {}
     answers: list[Answered] = []
     for proposed in request.contexts:
         role = proposed_roles.get(proposed.abstract_syntax)
         scp = role is not None and role.scp and operation_of(proposed.abstract_syntax) is Operation.C_STORE
         first = _deliverable(proposed, writable) if scp else proposed
-        answer = _answer(first, unknown_sop_classes=unknown_sop_classes)
+        wishes = () if scp else preferred
+        answer = _answer(first, wishes, unknown_sop_classes=unknown_sop_classes)
         answers.append(answer)
         if answer.result == 0:
-            accepted[answer.id] = Context(answer.id, proposed.abstract_syntax, answer.transfer_syntax, scp)
-    return Negotiated(MappingProxyType(accepted), tuple(answers), _granted(proposed_roles, accepted.values()))
+            abstract = proposed.abstract_syntax
+            agreed = options.get(abstract, extended.NOTHING)
+            accepted[answer.id] = Context(answer.id, abstract, answer.transfer_syntax, scp, agreed)
+    classes = {c.abstract_syntax for c in accepted.values()}
+    return Negotiated(
+        MappingProxyType(accepted),
+        tuple(answers),
+        _granted(proposed_roles, classes),
+        tuple(one for one in answered_options if one.sop_class in classes),
+    )
 
 
 def granted(request: AssociateRequest, accept: AssociateAccept) -> Mapping[int, Context]:
     """The contexts that the acceptor of our own request agreed to."""
     proposed = {c.id: c for c in request.contexts}
+    asked, said = extended.by_class(request.extended), extended.by_class(accept.extended)
+    options = {
+        uid: extended.decode(asked[uid].info) & extended.decode(said[uid].info)
+        for uid in asked.keys() & said.keys()
+    }
     return MappingProxyType(
         {
-            a.id: Context(a.id, proposed[a.id].abstract_syntax, a.transfer_syntax)
+            a.id: Context(
+                a.id,
+                proposed[a.id].abstract_syntax,
+                a.transfer_syntax,
+                extended=options.get(proposed[a.id].abstract_syntax, extended.NOTHING),
+            )
             for a in accept.contexts
             if a.result == 0 and a.id in proposed and a.transfer_syntax in proposed[a.id].transfer_syntaxes
         }
@@ -133,13 +163,26 @@ def is_supported(abstract_syntax: str, *, unknown_sop_classes: bool) -> bool:
     return unknown_sop_classes and abstract_syntax not in _KNOWN_CLASSES and uids.is_valid(abstract_syntax)
 
 
-def _answer(proposed: Proposed, *, unknown_sop_classes: bool) -> Answered:
+def _extended(request: AssociateRequest) -> tuple[dict[str, QueryOptions], list[Extension]]:
+    """What is agreed on for each class, and the answers."""
+    options: dict[str, QueryOptions] = {}
+    answers: list[Extension] = []
+    for uid, asked in extended.by_class(request.extended).items():
+        options[uid], said = extended.answer(asked, operation_of(uid))
+        if said is not None:
+            answers.append(said)
+    return options, answers
+
+
+def _answer(proposed: Proposed, wishes: Sequence[str], *, unknown_sop_classes: bool) -> Answered:
     """Result codes of PS3.8 Table 9-18. The transfer syntax of a refusal means nothing."""
     if not is_supported(proposed.abstract_syntax, unknown_sop_classes=unknown_sop_classes):
         return Answered(proposed.id, 3, uids.IMPLICIT_LE)
     storing = operation_of(proposed.abstract_syntax) is Operation.C_STORE
     known = TRANSFER_SYNTAXES if storing else QUERY_SYNTAXES
-    chosen = _preferred(tuple(t for t in proposed.transfer_syntaxes if t in known))
+    offered = tuple(t for t in proposed.transfer_syntaxes if t in known)
+    wished = (t for t in wishes if storing and t in offered)
+    chosen = next(wished, None) or _preferred(offered)
     if chosen is None:
         return Answered(proposed.id, 4, uids.IMPLICIT_LE)
     return Answered(proposed.id, 0, chosen)
@@ -168,9 +211,8 @@ def _preferred(known: tuple[str, ...]) -> str | None:
     return known[0]
 
 
-def _granted(proposed: Mapping[str, Role], accepted: Iterable[Context]) -> tuple[Role, ...]:
+def _granted(proposed: Mapping[str, Role], classes: Collection[str]) -> tuple[Role, ...]:
     """Replies to role selection; a role that was not proposed is never granted (PS3.7 D.3.3.4.2)."""
-    classes = {c.abstract_syntax for c in accepted}
     return tuple(
         Role(role.sop_class, role.scu, role.scp and operation_of(role.sop_class) is Operation.C_STORE)
         for role in proposed.values()

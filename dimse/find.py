@@ -21,7 +21,8 @@ def handle(archive: Archive, actor: Actor, request: Request, channel: Channel) -
     if isinstance(level, Status):
         channel.reply(level)
         return
-    query = parse.from_keys(level, asked.keys())
+    combined = request.context.extended.combined_date_time
+    query = parse.from_keys(level, asked.keys(), combined=combined)
     answers = _Answers(asked, query, request.context.transfer_syntax, archive.config.dimse.aet)
     for match in archive.search.stream(actor, query):
         if channel.cancelled():

@@ -52,8 +52,16 @@ class Retrieve(Protocol):
     def give(self, stored: StoredObject, accepted: Collection[str]) -> AbstractContextManager[Given]: ...
 
 
+class Visitor(Protocol):
+    @property
+    def actor(self) -> Actor: ...
+
+    @property
+    def proved(self) -> bool: ...
+
+
 class Door(Protocol):
-    def station(self, calling_aet: str, address: str) -> Actor | None: ...
+    def visitor(self, calling_aet: str, address: str, token: str | None) -> Visitor | None: ...
 
 
 class Archive(Protocol):

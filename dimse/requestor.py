@@ -16,6 +16,7 @@ from dimse.associate import (
 from dimse.errors import AbortReason, AssociationEnded, ProtocolError, Rejected
 from dimse.pdu import Kind, Pdu
 from dimse.upper_layer import Association, Parties, abort
+from dimse.userinfo import Extension, Identity
 from dimse.wire import Wire
 from pacs import clock
 
@@ -32,6 +33,7 @@ class Target:
     connect_timeout: float = 10.0
     acse_timeout: float = 30.0
     idle_timeout: float = 60.0
+    identity: Identity | None = None
 
 
 def proposals(wanted: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[Proposed, ...]:
@@ -39,15 +41,29 @@ def proposals(wanted: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[Proposed, 
     return tuple(Proposed(2 * i + 1, abstract, syntaxes) for i, (abstract, syntaxes) in enumerate(wanted))
 
 
-def request(target: Target, proposed: tuple[Proposed, ...], roles: tuple[Role, ...] = ()) -> Association:
+def request(
+    target: Target,
+    proposed: tuple[Proposed, ...],
+    roles: tuple[Role, ...] = (),
+    extended: tuple[Extension, ...] = (),
+) -> Association:
     """Associate. Raises Rejected, or AssociationEnded when nobody answers as PS3.8 says."""
+    asked = AssociateRequest(
+        target.called_aet,
+        target.calling_aet,
+        proposed,
+        target.max_length,
+        roles,
+        extended=extended,
+        identity=target.identity,
+    )
     try:
         sock = socket.create_connection((target.host, target.port), target.connect_timeout)
     except OSError as error:
         raise AssociationEnded(f"no connection: {error.strerror or error}") from error
     wire = Wire(sock, max_length=target.max_length, timeout=target.acse_timeout)
     try:
-        return _associate(wire, target, proposed, roles)
+        return _associate(wire, target, asked)
     except ProtocolError as error:
         abort(wire, error.reason, target.acse_timeout)
         raise AssociationEnded(str(error)) from error
@@ -56,10 +72,7 @@ def request(target: Target, proposed: tuple[Proposed, ...], roles: tuple[Role, .
         raise
 
 
-def _associate(
-    wire: Wire, target: Target, proposed: tuple[Proposed, ...], roles: tuple[Role, ...]
-) -> Association:
-    asked = AssociateRequest(target.called_aet, target.calling_aet, proposed, target.max_length, roles)
+def _associate(wire: Wire, target: Target, asked: AssociateRequest) -> Association:
     wire.send([encode_request(asked)])
     received = wire.read(deadline=clock.monotonic() + target.acse_timeout)
     accepted = decode_accept(_expect_accept(received))

@@ -5,8 +5,8 @@ import socket
 import threading
 from typing import Final
 
-from dimse import acceptor, session
-from dimse.acceptor import Terms
+from dimse import acceptor, credentials, session
+from dimse.acceptor import Terms, Welcome
 from dimse.associate import AssociateReject, AssociateRequest
 from dimse.errors import AssociationEnded, ProtocolError
 from dimse.ports import Archive
@@ -56,6 +56,7 @@ class _House:
             config.idle_timeout,
             config.unknown_sop_classes,
             archive.retrieve.abilities.writes,
+            config.transfer_syntaxes,
         )
         self._lock = threading.Lock()
         self._threads: dict[threading.Thread, socket.socket] = {}
@@ -150,20 +151,28 @@ class _Visit:
         self._has_place = False
         self.actor: Actor | None = None
 
-    def judge(self, request: AssociateRequest) -> AssociateReject | None:
+    def judge(self, request: AssociateRequest) -> AssociateReject | Welcome:
         config = self._house.archive.config.dimse
         if config.require_called_aet and request.called_aet != config.aet:
             return acceptor.CALLED_AET_NOT_RECOGNIZED
-        self.actor = self._house.archive.door.station(request.calling_aet, self._address)
-        if self.actor is None:
-            self._write_down(request.calling_aet)
-            return acceptor.CALLING_AET_NOT_RECOGNIZED
+        token = credentials.token_of(request.identity)
+        visitor = self._house.archive.door.visitor(request.calling_aet, self._address, token)
+        if visitor is None:
+            self._write_down(request.calling_aet, "unknown station" if token is None else "unknown token")
+            return acceptor.CALLING_AET_NOT_RECOGNIZED if token is None else acceptor.NO_REASON
         self._has_place = self._house.take_place()
-        return None if self._has_place else acceptor.LOCAL_LIMIT_EXCEEDED
+        if not self._has_place:
+            return acceptor.LOCAL_LIMIT_EXCEEDED
+        self.actor = visitor.actor
+        peer = config.peers.get(request.calling_aet)
+        return Welcome(
+            credentials.answer_to(request.identity, proved=visitor.proved),
+            peer.accept_transfer_syntaxes if peer else (),
+        )
 
-    def _write_down(self, calling_aet: str) -> None:
+    def _write_down(self, calling_aet: str, reason: str) -> None:
         try:
-            self._house.archive.turned_away("dimse", calling_aet, self._address, "unknown station")
+            self._house.archive.turned_away("dimse", calling_aet, self._address, reason)
         except PacsError as error:
             _log.error("refused caller not written down kind=%s", type(error).__name__)
 

@@ -49,7 +49,7 @@ def record(
         {
             "at_ns": clock.now_ns(),
             "actor": actor.name,
-            "roles": ",".join(sorted(actor.roles)) if actor.scope is None else "run",
+            "roles": _allowed(actor),
             "origin": actor.origin,
             "channel": actor.channel,
             "action": action,
@@ -59,6 +59,14 @@ def record(
             "detail": detail,
         },
     )
+
+
+def _allowed(actor: Actor) -> str:
+    """What the actor was allowed by: its roles, and the rights they were limited to."""
+    if actor.scope is not None:
+        return "run"
+    roles = ",".join(sorted(actor.roles))
+    return roles if actor.rights is None else f"{roles} ({','.join(sorted(actor.rights))})"
 
 
 def trail(

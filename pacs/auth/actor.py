@@ -10,6 +10,18 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Right(StrEnum):
+    """What a station may be limited to, whatever its roles: services in the words of the wire."""
+
+    ECHO = "echo"
+    STORE = "store"
+    QUERY = "query"
+    RETRIEVE = "retrieve"
+    COMMITMENT = "commitment"
+    WORKLIST = "worklist"
+    MPPS = "mpps"
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The one study that somebody may see and add results to, and the run of a model that it is for."""
@@ -22,13 +34,14 @@ class Scope:
 class Actor:
     """`name` is a token's name or an AE title; `origin` the address the request came from;
     `channel` the wire it came by (`dimse`, `dicomweb`, `cli`, `system`). Whoever has a `scope` has
-    no roles: the scope says it all."""
+    no roles: the scope says it all. `rights` limit what the roles allow; None does not."""
 
     name: str
     roles: frozenset[Role]
     origin: str
     channel: str
     scope: Scope | None = None
+    rights: frozenset[Right] | None = None
 
 
 def system(task: str) -> Actor:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from enum import StrEnum
 from typing import Final
 
-from pacs.auth.actor import Actor, Role
+from pacs.auth.actor import Actor, Right, Role
 from pacs.errors import Forbidden
 
 
@@ -31,6 +31,14 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
 }
 
 
+# What somebody limited to rights needs beside a role; what is not here they may not do at all.
+_RIGHT: Final[dict[Action, Right]] = {
+    Action.ECHO: Right.ECHO,
+    Action.STORE: Right.STORE,
+    Action.SEARCH: Right.QUERY,
+    Action.READ: Right.RETRIEVE,
+}
+
 _SCOPED: Final = frozenset({Action.SEARCH, Action.READ, Action.STORE, Action.ANSWER})
 
 
@@ -39,6 +47,8 @@ def allows(actor: Actor, action: Action, studies: Collection[str] = ()) -> bool:
     it, and it alone; to others it makes no difference."""
     if actor.scope is not None:
         return action in _SCOPED and set(studies) == {actor.scope.study}
+    if actor.rights is not None and _RIGHT.get(action) not in actor.rights:
+        return False
     return not actor.roles.isdisjoint(_ALLOWED[action])
 
 
@@ -55,6 +65,12 @@ def require(actor: Actor, action: Action, studies: Collection[str] = ()) -> None
         raise Forbidden(
             f"{actor.name} may not {action} this",
             hint="the token of a run is good for its own study and for its findings, and for nothing else",
+        )
+    right = _RIGHT.get(action)
+    if actor.rights is not None and right not in actor.rights:
+        raise Forbidden(
+            f"{actor.name} may not {action}",
+            hint=f"it takes the right {right or action}; an administrator gives it in [dimse.peers]",
         )
     needed = ", ".join(sorted(_ALLOWED[action])) or "none"
     raise Forbidden(

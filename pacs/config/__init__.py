@@ -3,14 +3,13 @@ environment or the command line; `pacs.cli` does and hands over what it read."""
 
 from pacs.config.ai import AiConfig, AiModel, AiRule
 from pacs.config.effective import check_exposure, load, masked
+from pacs.config.peers import RIGHTS, ROLES, Peer
 from pacs.config.sections import (
-    ROLES,
     AuthConfig,
     BrokerConfig,
     Config,
     DimseConfig,
     IndexConfig,
-    Peer,
     ReadingConfig,
     RenditionsConfig,
     StoreConfig,
@@ -23,6 +22,7 @@ from pacs.config.tiers import ColdConfig, TierConfig, TierRule
 
 __all__ = [
     "FILE_VARIABLE",
+    "RIGHTS",
     "ROLES",
     "AiConfig",
     "AiModel",

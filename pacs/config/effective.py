@@ -34,6 +34,7 @@ def load(toml_text: str, environ: Mapping[str, str], overrides: Mapping[str, str
     config = read(Config, tree)
     _check_tokens(config)
     _check_models(config)
+    _check_identity(config)
     return dataclasses.replace(config, data=_home(config.data, environ.get("HOME", "")))
 
 
@@ -42,7 +43,10 @@ def check_exposure(config: Config) -> None:
     they are."""
     if config.auth.on or config.auth.insecure:
         return
-    for name, host in (("dimse.host", config.dimse.host), ("web.host", config.web.host)):
+    listeners = [("web.host", config.web.host)]
+    if config.dimse.unknown_stations != "refuse":  # else only known stations get in
+        listeners.insert(0, ("dimse.host", config.dimse.host))
+    for name, host in listeners:
         if not is_loopback(host):
             raise Invalid(
                 f"{name} is {host}, which other machines can reach, but no authentication is configured: "
@@ -126,6 +130,14 @@ def _check_tokens(config: Config) -> None:
             if value in seen:
                 raise Invalid(f"two tokens share a name or a hash: {token.name}", hint="each needs its own")
             seen.add(value)
+
+
+def _check_identity(config: Config) -> None:
+    if config.dimse.user_identity == "required" and not config.auth.on:
+        raise Invalid(
+            "dimse.user_identity is required, but there is no token that anybody could show",
+            hint="create one (`pacs token create NAME --role sender`) and add it to the configuration",
+        )
 
 
 def _check_models(config: Config) -> None:

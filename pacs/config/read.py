@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from pacs.config.sections import Peer
+from pacs.config import terms
+from pacs.config.peers import Peer
 from pacs.config.table import is_mapping, kinds
 from pacs.errors import Invalid
 
@@ -185,6 +186,24 @@ def _token_hash(value: str, name: str, marks: Marks) -> str:
     return value
 
 
+def _transfer_syntax(value: str, name: str, marks: Marks) -> str:
+    del marks
+    known = terms.transfer_syntaxes()
+    if value not in known:
+        raise Invalid(f"{name} must be a transfer syntax, not {value!r}", hint=nearest(value, known))
+    return known[value]
+
+
+def _character_set(value: str, name: str, marks: Marks) -> str:
+    del marks
+    for term in terms.unknown_character_sets(value) if value else ():
+        raise Invalid(
+            f"{name} must be a Specific Character Set of PS3.3 C.12.1.1.2, not {value!r}",
+            hint=nearest(term, terms.character_sets()),
+        )
+    return value
+
+
 def _name(value: str, name: str, marks: Marks) -> str:
     if not 1 <= len(value) <= 64 or not value.isprintable():
         raise _wrong(name, "1 to 64 printable characters", value, marks)
@@ -204,5 +223,7 @@ _FORMS: Final[Mapping[str, Callable[[str, str, Marks], str]]] = MappingProxyType
         "http-url": _http_url,
         "token-hash": _token_hash,
         "name": _name,
+        "transfer-syntax": _transfer_syntax,
+        "character-set": _character_set,
     }
 )

@@ -9,16 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Literal
 
 from pacs.config.ai import AiConfig
 from pacs.config.fields import needed, setting
+from pacs.config.peers import RIGHTS, Peer, RightName, RoleName
 from pacs.config.tiers import ColdConfig, TierConfig
-
-ROLES: Final = ("viewer", "sender", "admin")
-"""What a token or a station may be given; the meaning is `pacs.auth.policy`'s."""
-
-RoleName = Literal["viewer", "sender", "admin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +55,6 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
-    """An application entity we know: it may call us, and we may send to it."""
-
-    aet: str
-    host: str = needed("Address or name of the station.", form="host")
-    port: int = setting(104, "Its DICOM port (PS3.8 9.1.1 registers 104 and 11112).", low=1, high=65535)
-    roles: tuple[RoleName, ...] = setting(
-        ("viewer", "sender"), "What it may do when it calls us: viewer, sender, admin."
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class DimseConfig:
     """The DIMSE listener."""
 
@@ -84,6 +68,18 @@ class DimseConfig:
         False, "Accept storage SOP classes that are not in the standard's list (private ones)."
     )
     require_called_aet: bool = setting(False, "Refuse associations that call another AE title than ours.")
+    user_identity: Literal["optional", "required"] = setting(
+        "optional",
+        "Whether every caller must prove who it is by user identity negotiation: a token as the passcode "
+        "of a user, or in the place of a JSON Web Token.",
+    )
+    transfer_syntaxes: tuple[str, ...] = setting(
+        (),
+        "Transfer syntaxes, by UID or keyword, that objects are wanted in, best first, where a sender offers "
+        "a choice. Empty: the sender's own order, but Explicit VR Little Endian before other uncompressed "
+        "ones.",
+        form="transfer-syntax",
+    )
     max_associations: int = setting(100, "Associations open at once in one process.", low=1, high=10_000)
     max_pdu: int = setting(262_144, "Largest PDU we receive, in bytes.", low=4096, high=16_777_216)
     acse_timeout: float = setting(
@@ -95,11 +91,21 @@ class DimseConfig:
         low=0.1,
         high=86_400.0,
     )
+    unknown_stations: Literal["auto", "refuse", "admit"] = setting(
+        "auto",
+        "Callers that are none of [dimse.peers] by AE title and address: refuse or admit them. auto refuses "
+        "them when [auth] is on and admits them otherwise.",
+    )
+    unknown_rights: tuple[RightName, ...] = setting(
+        RIGHTS,
+        "What unknown stations may do where they are admitted: echo, store, query, retrieve, commitment, "
+        "worklist, mpps.",
+    )
     peers: Mapping[str, Peer] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={
-            "help": "Known stations, one table [dimse.peers.AETITLE] each: who may call when [auth] is on, "
-            "and where C-MOVE may send."
+            "help": "Known stations, one table [dimse.peers.AETITLE] each: who may call, what they may do, "
+            "how they are spoken to, and where C-MOVE may send."
         },
     )
 

@@ -34,26 +34,39 @@ TOKEN = TokenEntry("x", "sha256:" + "0" * 64, ("viewer",))
 Open = Callable[..., House]
 
 
+@contextlib.contextmanager
+def serving(
+    folder: Path,
+    *stations: Station,
+    callers: tuple[Peer, ...] = (),
+    peers: tuple[Peer, ...] = (),
+    tokens: tuple[TokenEntry, ...] = (TOKEN,),
+    **dimse: Any,
+) -> Iterator[House]:
+    """An archive whose known destinations are these stations. With `callers`, authentication is on and
+    nobody else is known; `peers` are known without it."""
+    known = {s.aet: Peer(s.aet, "127.0.0.1", s.port) for s in stations}
+    known |= {peer.aet: peer for peer in (*callers, *peers)}
+    auth = AuthConfig(tokens=tokens if callers else ())
+    settings = replace(DimseConfig(), peers=MappingProxyType(known), **dimse)
+    stop = threading.Event()
+    with contextlib.ExitStack() as stack:
+        archive = open_archive(Config(data=folder / "data", dimse=settings, auth=auth))
+        stack.callback(archive.close)
+        sock = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+        thread = threading.Thread(target=serve, args=(archive, sock, stop))
+        thread.start()
+        stack.callback(thread.join, 15)
+        stack.callback(stop.set)
+        yield House(archive, sock.getsockname()[1])
+
+
 @pytest.fixture
 def open_house(tmp_path: Path) -> Iterator[Open]:
-    """Start an archive whose known destinations are these stations. With `callers`, authentication is
-    on and nobody else is known."""
     with contextlib.ExitStack() as stack:
 
-        def make(*stations: Station, callers: tuple[Peer, ...] = (), **dimse: Any) -> House:
-            peers = {s.aet: Peer(s.aet, "127.0.0.1", s.port) for s in stations}
-            peers |= {caller.aet: caller for caller in callers}
-            auth = AuthConfig(tokens=(TOKEN,) if callers else ())
-            settings = replace(DimseConfig(), peers=MappingProxyType(peers), **dimse)
-            archive = open_archive(Config(data=tmp_path / "data", dimse=settings, auth=auth))
-            stack.callback(archive.close)
-            stop = threading.Event()
-            sock = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
-            thread = threading.Thread(target=serve, args=(archive, sock, stop))
-            thread.start()
-            stack.callback(thread.join, 15)
-            stack.callback(stop.set)
-            return House(archive, sock.getsockname()[1])
+        def make(*stations: Station, **settings: Any) -> House:
+            return stack.enter_context(serving(tmp_path, *stations, **settings))
 
         yield make
 

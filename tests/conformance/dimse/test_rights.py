@@ -7,7 +7,7 @@ import pytest
 from dimse.command import Command, Operation
 from dimse.session import SERVICES
 from pacs.config import Peer as Known
-from pacs.config.sections import RoleName
+from pacs.config.peers import RoleName
 from pacs.dicom import uids
 from tests.conformance.dimse.conftest import House, Open
 from tests.support.dimse_client import identifier

@@ -28,3 +28,12 @@ def test_beyond_loopback(host: str, wire: str) -> None:
     assert "--insecure" in caught.value.hint
     check_exposure(load(TOKEN, {}, overrides))
     check_exposure(load("", {}, {**overrides, "auth.insecure": "true"}))
+
+
+def test_an_archive_that_refuses_unknown_stations_may_be_called_by_the_known_ones() -> None:
+    overrides = {"dimse.host": "10.0.0.1", "dimse.unknown_stations": "refuse"}
+    check_exposure(load("", {}, overrides))
+    with pytest.raises(Invalid, match=r"web\.host is"):
+        check_exposure(load("", {}, {**overrides, "web.host": "10.0.0.1"}))
+    with pytest.raises(Invalid, match=r"dimse\.host is"):
+        check_exposure(load("", {}, {**overrides, "dimse.unknown_stations": "admit"}))

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pacs.auth.actor import Role
+from pacs.auth.actor import Right, Role
 from pacs.cli.settings import as_toml
 from pacs.config import (
+    RIGHTS,
     ROLES,
     Config,
     Peer,
@@ -43,6 +44,10 @@ roles = ["sender"]
 
 [dimse.peers."VIEW ER"]
 host = "viewer.example"
+rights = ["echo", "query"]
+send_transfer_syntaxes = ["1.2.840.10008.1.2.5", "ExplicitVRLittleEndian"]
+accept_transfer_syntaxes = ["JPEGLSLossless"]
+character_set = "\\\\ISO 2022 IR 87"
 
 [web]
 trusted_proxies = ["10.0.0.0/8", "::1"]
@@ -69,7 +74,17 @@ def test_a_file_sets_everything() -> None:
     assert config.dimse.aet == "MAIN"
     assert config.dimse.idle_timeout == 90.0
     assert config.dimse.peers["CT1"] == Peer("CT1", "10.1.2.3", 11113, ("sender",))
-    assert config.dimse.peers["VIEW ER"] == Peer("VIEW ER", "viewer.example", 104, ("viewer", "sender"))
+    assert config.dimse.peers["VIEW ER"] == Peer(
+        "VIEW ER",
+        "viewer.example",
+        104,
+        ("viewer", "sender"),
+        ("echo", "query"),
+        ("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1"),
+        ("1.2.840.10008.1.2.4.80",),
+        "\\ISO 2022 IR 87",
+    )
+    assert config.dimse.peers["CT1"].rights == RIGHTS
     assert config.web.trusted_proxies == ("10.0.0.0/8", "::1")
     assert config.auth.on
 
@@ -111,6 +126,16 @@ def test_environment(variable: str, text: str, section: str, key: str, value: ob
         ("[dimse.peers.A]\nport=1", "dimse.peers.A.host is missing", "Address or name"),
         ("[dimse.peers]\nA=1", "dimse.peers.A must be a table", ""),
         ("[dimse.peers.A]\nhost='a'\n[dimse.peers.' A']\nhost='a'", "is there twice", "spaces"),
+        ("[dimse.peers.A]\nhost='a'\nrights=[]", "dimse.peers.A.rights is empty", "services it may use"),
+        ("[dimse.peers.A]\nhost='a'\nrights=['move']", "rights[0] must be one of echo, store, query", ""),
+        ("[dimse.peers.A]\nhost='a'\nsend_transfer_syntaxes=['JPEGLSLosless']",
+         "send_transfer_syntaxes[0] must be a transfer syntax, not", "did you mean JPEGLSLossless?"),
+        ("[dimse.peers.A]\nhost='a'\naccept_transfer_syntaxes=['1.2.840.10008.1.1']",
+         "accept_transfer_syntaxes[0] must be a transfer syntax, not '1.2.840.10008.1.1'", "did you mean"),
+        ("[dimse.peers.A]\nhost='a'\ncharacter_set='latin-1'", "character_set must be a Specific Chara", ""),
+        ("[dimse.peers.A]\nhost='a'\ncharacter_set='ISO_IR 100\\'", "must be a Specific Character Set", ""),
+        ("[dimse.peers.A]\nhost='a'\ncharacter_set='ISO_IR 102'", "must be a Specific", "mean ISO_IR"),
+        ("[dimse]\nunknown_stations = 'admitt'", "one of auto, refuse, admit, not", "did you mean admit?"),
         ("web = 1", "web must be a table of settings", ""),
         ("[web]\nport = '80'", "web.port must be a whole number from 0 to 65535, not '80'", "Port to listen"),
         ("[web]\nport = true", "web.port must be a whole number", ""),
@@ -246,3 +271,4 @@ def test_every_setting_is_explained_and_has_its_variable() -> None:
 
 def test_the_roles_are_those_of_the_policy() -> None:
     assert set(ROLES) == {str(role) for role in Role}
+    assert set(RIGHTS) == {str(right) for right in Right}

@@ -17,6 +17,7 @@ from dimse.pdu import Kind, PduBuffer
 from dimse.service import serve
 from pacs.auth.actor import Actor
 from pacs.auth.actor import Role as Right
+from pacs.auth.door import Visitor
 from pacs.config import Config, DimseConfig
 from pacs.dicom import uids
 from pacs.dicom.uids import InstanceKey
@@ -82,10 +83,10 @@ class FakeArchive:
     def door(self) -> "FakeArchive":
         return self
 
-    def station(self, calling_aet: str, address: str) -> Actor | None:
-        if self.known is not None and calling_aet not in self.known:
+    def visitor(self, calling_aet: str, address: str, token: str | None) -> Visitor | None:
+        if self.known is not None and (token or calling_aet) not in self.known:
             return None
-        return Actor(calling_aet, frozenset(Right), address, "dimse")
+        return Visitor(Actor(calling_aet, frozenset(Right), address, "dimse"), proved=token is not None)
 
     def turned_away(self, channel: str, name: str, origin: str, reason: str) -> None:
         self.strangers.append((channel, name, origin, reason))

@@ -10,10 +10,21 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from dimse import associate
 from dimse.associate import Answered, AssociateAccept, AssociateReject, AssociateRequest, Proposed, Role
 from dimse.errors import ProtocolError
+from dimse.userinfo import Extension, Identity, IdentityKind, Window
 
 UIDS = st.lists(st.integers(0, 9999), min_size=1, max_size=8).map(lambda p: "1.2." + ".".join(map(str, p)))
 TITLES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789", min_size=1, max_size=16)
 IDS = st.lists(st.integers(0, 127).map(lambda n: 2 * n + 1), min_size=1, max_size=8, unique=True)
+SHORTS = st.integers(0, 0xFFFF)
+IDENTITIES = st.builds(
+    lambda kind, primary, secondary, wants: Identity(
+        kind, primary, secondary if kind == IdentityKind.PASSCODE else b"", wants
+    ),
+    st.integers(1, 5),
+    st.binary(min_size=1, max_size=60),
+    st.binary(min_size=1, max_size=60),
+    st.booleans(),
+)
 
 
 @st.composite
@@ -24,7 +35,16 @@ def requests(draw: Any) -> AssociateRequest:
     )
     classes = sorted({c.abstract_syntax for c in contexts})
     roles = tuple(Role(uid, draw(st.booleans()), draw(st.booleans())) for uid in classes[:2])
-    return AssociateRequest(draw(TITLES), draw(TITLES), contexts, draw(st.integers(0, 2**32 - 1)), roles)
+    return AssociateRequest(
+        draw(TITLES),
+        draw(TITLES),
+        contexts,
+        draw(st.integers(0, 2**32 - 1)),
+        roles,
+        window=draw(st.none() | st.builds(Window, SHORTS, SHORTS)),
+        extended=tuple(Extension(uid, draw(st.binary(min_size=1, max_size=8))) for uid in classes[:2]),
+        identity=draw(st.none() | IDENTITIES),
+    )
 
 
 @given(requests())
@@ -45,6 +65,16 @@ def test_what_we_ask_pynetdicom_reads(request: AssociateRequest) -> None:
         str(uid): (bool(r.scu), bool(r.scp)) for uid, r in theirs.user_information.role_selection.items()
     }
     assert roles == {r.sop_class: (r.scu, r.scp) for r in request.roles}
+    window = theirs.user_information.async_ops_window
+    shown_window = window and Window(window.max_operations_invoked, window.max_operations_performed)
+    assert shown_window == request.window
+    extended = {str(one.uid): one.app_info for one in theirs.user_information.ext_neg}
+    assert extended == {one.sop_class: one.info for one in request.extended}
+    identity = theirs.user_information.user_identity
+    shown = identity and Identity(
+        identity.id_type, identity.primary, identity.secondary, bool(identity.response_requested)
+    )
+    assert shown == request.identity
 
 
 @given(requests())
@@ -59,7 +89,16 @@ def test_answers_cross_both_ways(request: AssociateRequest, results: list[int]) 
     answers = tuple(
         Answered(c.id, r, c.transfer_syntaxes[0]) for c, r in zip(request.contexts, results, strict=False)
     )
-    accept = AssociateAccept(request.called_aet, request.calling_aet, answers, 4096, request.roles)
+    accept = AssociateAccept(
+        request.called_aet,
+        request.calling_aet,
+        answers,
+        4096,
+        request.roles,
+        window=request.window,
+        extended=request.extended,
+        identity_answer=request.identity.primary if request.identity else None,
+    )
     theirs = A_ASSOCIATE_AC()
     theirs.decode(associate.encode_accept(accept))
     found = [(c.context_id, c.result, str(c.transfer_syntax)) for c in theirs.presentation_context]
