@@ -126,6 +126,12 @@ def sockets() -> int:
     return found
 
 
+def forget(running: Running) -> None:
+    """What is over takes no memory in a long run."""
+    running.archive.kept.clear()
+    running.archive.spools[:] = [spool for spool in running.archive.spools if not spool.closed]
+
+
 def settled(running: Running, limit: float = 20.0) -> bool:
     """Whether the service has no associations any more."""
     deadline = time.monotonic() + limit
@@ -151,6 +157,7 @@ def test_mutated_pdus(caplog: pytest.LogCaptureFixture) -> None:
                 for _ in range(PDUS // CALLERS):
                     converse(running.port, rng)
                     caplog.clear()
+                    forget(running)
             except BaseException as error:  # noqa: BLE001 - told by the test below
                 trouble.append(error)
 
