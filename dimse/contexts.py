@@ -39,7 +39,16 @@ MODELS: Final[Mapping[Operation, Mapping[str, Root]]] = MappingProxyType(
         Operation.C_GET: _root("Get"),
     }
 )
-_MODEL_OF: Final = {uid: operation for operation, models in MODELS.items() for uid in models}
+# Classes of normalized services, and what may be asked of us for each (PS3.4, PS3.7 10).
+NORMALIZED: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType({})
+_OPERATIONS: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType(
+    {
+        VERIFICATION: frozenset({Operation.C_ECHO}),
+        **{uid: frozenset({operation}) for operation, models in MODELS.items() for uid in models},
+        **NORMALIZED,
+    }
+)
+_STORING: Final = frozenset({Operation.C_STORE})
 
 
 def _retired_storage() -> Iterable[str]:
@@ -99,7 +108,7 @@ def negotiate(
     answers: list[Answered] = []
     for proposed in request.contexts:
         role = proposed_roles.get(proposed.abstract_syntax)
-        scp = role is not None and role.scp and operation_of(proposed.abstract_syntax) is Operation.C_STORE
+        scp = role is not None and role.scp and is_storage(proposed.abstract_syntax)
         first = _deliverable(proposed, writable) if scp else proposed
         answer = _answer(first, unknown_sop_classes=unknown_sop_classes)
         answers.append(answer)
@@ -120,15 +129,17 @@ def granted(request: AssociateRequest, accept: AssociateAccept) -> Mapping[int, 
     )
 
 
-def operation_of(abstract_syntax: str) -> Operation:
-    """The DIMSE operation a class is for; a class that is none of ours is taken for a storage class."""
-    if abstract_syntax == VERIFICATION:
-        return Operation.C_ECHO
-    return _MODEL_OF.get(abstract_syntax, Operation.C_STORE)
+def operations_of(abstract_syntax: str) -> frozenset[Operation]:
+    """The DIMSE operations a class is for; a class that is none of ours is taken for a storage class."""
+    return _OPERATIONS.get(abstract_syntax, _STORING)
+
+
+def is_storage(abstract_syntax: str) -> bool:
+    return operations_of(abstract_syntax) == _STORING
 
 
 def is_supported(abstract_syntax: str, *, unknown_sop_classes: bool) -> bool:
-    if abstract_syntax in STORAGE or operation_of(abstract_syntax) is not Operation.C_STORE:
+    if abstract_syntax in STORAGE or not is_storage(abstract_syntax):
         return True
     return unknown_sop_classes and abstract_syntax not in _KNOWN_CLASSES and uids.is_valid(abstract_syntax)
 
@@ -137,8 +148,7 @@ def _answer(proposed: Proposed, *, unknown_sop_classes: bool) -> Answered:
     """Result codes of PS3.8 Table 9-18. The transfer syntax of a refusal means nothing."""
     if not is_supported(proposed.abstract_syntax, unknown_sop_classes=unknown_sop_classes):
         return Answered(proposed.id, 3, uids.IMPLICIT_LE)
-    storing = operation_of(proposed.abstract_syntax) is Operation.C_STORE
-    known = TRANSFER_SYNTAXES if storing else QUERY_SYNTAXES
+    known = TRANSFER_SYNTAXES if is_storage(proposed.abstract_syntax) else QUERY_SYNTAXES
     chosen = _preferred(tuple(t for t in proposed.transfer_syntaxes if t in known))
     if chosen is None:
         return Answered(proposed.id, 4, uids.IMPLICIT_LE)
@@ -172,7 +182,7 @@ def _granted(proposed: Mapping[str, Role], accepted: Iterable[Context]) -> tuple
     """Replies to role selection; a role that was not proposed is never granted (PS3.7 D.3.3.4.2)."""
     classes = {c.abstract_syntax for c in accepted}
     return tuple(
-        Role(role.sop_class, role.scu, role.scp and operation_of(role.sop_class) is Operation.C_STORE)
+        Role(role.sop_class, role.scu, role.scp and is_storage(role.sop_class))
         for role in proposed.values()
         if role.sop_class in classes
     )

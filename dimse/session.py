@@ -34,6 +34,9 @@ SERVICES: Final[Mapping[int, Handler]] = MappingProxyType(
     }
 )
 
+# The normalized ones, by the class they are for: several classes share an operation.
+NORMALIZED: Final[Mapping[tuple[str, int], Handler]] = MappingProxyType({})
+
 
 def run(archive: Archive, actor: Actor, association: Association) -> None:
     """Serve until released. Raises ProtocolError or AssociationEnded."""
@@ -51,13 +54,19 @@ def _serve(archive: Archive, actor: Actor, dialogue: Dialogue, incoming: Incomin
     parties = dialogue.association.parties
     request = Request(asked, incoming.context, parties.calling_aet, parties.called_aet)
     channel = _Channel(dialogue, incoming)
-    handler = SERVICES.get(asked.field)
-    if handler is None or contexts.operation_of(incoming.context.abstract_syntax) != asked.field:
+    handler = _handler(incoming.context.abstract_syntax, asked.field)
+    if handler is None:
         channel.reply(status.UNRECOGNIZED_OPERATION)
     elif asked.message_id is None:
         channel.reply(status.MISTYPED_ARGUMENT)
     else:
         channel.reply_unless_done(_outcome(handler, archive, actor, request, channel))
+
+
+def _handler(abstract_syntax: str, field: int) -> Handler | None:
+    if field not in contexts.operations_of(abstract_syntax):
+        return None
+    return NORMALIZED.get((abstract_syntax, field)) or SERVICES.get(field)
 
 
 def _outcome(
@@ -112,6 +121,9 @@ class _Channel:
             dataset_type=command.NO_DATASET if identifier is None else command.HAS_DATASET,
             status=answer.code,
             error_comment=status.comment(answer),
+            error_id=answer.error_id,
+            event_type=asked.event_type,
+            action_type=asked.action_type,
             remaining=counts.remaining if counts else None,
             completed=counts.completed if counts else None,
             failed=counts.failed if counts else None,

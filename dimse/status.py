@@ -14,8 +14,11 @@ COMMENT_LENGTH: Final = 64  # Error Comment (0000,0902) has the VR LO
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """`error_id` tells more of a failure, where a service defines such numbers (PS3.7 C.5)."""
+
     code: int
     comment: str = ""
+    error_id: int | None = None
 
     @property
     def is_pending(self) -> bool:
