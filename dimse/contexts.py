@@ -14,6 +14,7 @@ from dimse.command import Operation
 from pacs.dicom import uids
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"  # the push model, PS3.4 J.3
 MAX_CONTEXTS: Final = 128  # odd IDs from 1 to 255 (PS3.8 9.3.2.2)
 
 
@@ -40,7 +41,9 @@ MODELS: Final[Mapping[Operation, Mapping[str, Root]]] = MappingProxyType(
     }
 )
 # Classes of normalized services, and what may be asked of us for each (PS3.4, PS3.7 10).
-NORMALIZED: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType({})
+NORMALIZED: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType(
+    {STORAGE_COMMITMENT: frozenset({Operation.N_ACTION})}
+)
 _OPERATIONS: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType(
     {
         VERIFICATION: frozenset({Operation.C_ECHO}),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dimse import command, contexts, echo, find, retrieve, status, store
-from dimse.channel import Channel, Counts, Request
+from dimse import command, commitment, contexts, echo, find, retrieve, status, store
+from dimse.asides import Asides
+from dimse.channel import Aside, Channel, Counts, Request
 from dimse.command import RESPONSE, Command, Operation
 from dimse.dialogue import Dialogue, Incoming
 from dimse.errors import AbortReason, AssociationEnded, ProtocolError
@@ -35,25 +36,29 @@ SERVICES: Final[Mapping[int, Handler]] = MappingProxyType(
 )
 
 # The normalized ones, by the class they are for: several classes share an operation.
-NORMALIZED: Final[Mapping[tuple[str, int], Handler]] = MappingProxyType({})
+NORMALIZED: Final[Mapping[tuple[str, int], Handler]] = MappingProxyType(
+    {(contexts.STORAGE_COMMITMENT, Operation.N_ACTION): commitment.handle}
+)
 
 
 def run(archive: Archive, actor: Actor, association: Association) -> None:
     """Serve until released. Raises ProtocolError or AssociationEnded."""
     dialogue = Dialogue(association)
-    while (incoming := dialogue.next()) is not None:
-        _serve(archive, actor, dialogue, incoming)
+    with Asides(dialogue, archive.config.dimse.idle_timeout) as asides:
+        while (incoming := asides.next()) is not None:
+            _serve(archive, actor, asides, incoming)
 
 
-def _serve(archive: Archive, actor: Actor, dialogue: Dialogue, incoming: Incoming) -> None:
+def _serve(archive: Archive, actor: Actor, asides: Asides, incoming: Incoming) -> None:
     asked = incoming.command
     if asked.field == Operation.C_CANCEL:
         return  # what it wanted to stop is over (PS3.7 9.3.2.3)
     if asked.is_response:
         raise ProtocolError("a response to nothing", AbortReason.UNEXPECTED_PARAMETER)
+    dialogue = asides.dialogue
     parties = dialogue.association.parties
     request = Request(asked, incoming.context, parties.calling_aet, parties.called_aet)
-    channel = _Channel(dialogue, incoming)
+    channel = _Channel(dialogue, asides, incoming)
     handler = _handler(incoming.context.abstract_syntax, asked.field)
     if handler is None:
         channel.reply(status.UNRECOGNIZED_OPERATION)
@@ -97,6 +102,7 @@ class _Channel:
     """`channel.Channel` over a dialogue."""
 
     _dialogue: Dialogue
+    _asides: Asides
     _incoming: Incoming
     _done: bool = False
 
@@ -105,6 +111,9 @@ class _Channel:
 
     def cancelled(self) -> bool:
         return self._dialogue.cancelled(self._incoming.command.message_id or 0)
+
+    def later(self, aside: Aside) -> None:
+        self._asides.add(aside)
 
     def courier(self) -> StoreScu:
         offered = self._dialogue.association.contexts.values()

@@ -44,13 +44,13 @@ class Wire:
                 return pdu
             self._receive(deadline if deadline is not None else clock.monotonic() + self._timeout)
 
-    def readable(self) -> bool:
-        """Whether something has arrived that was not read yet."""
+    def readable(self, seconds: float = 0.0) -> bool:
+        """Whether something has arrived that was not read yet; waits for it at most so long."""
         if self._buffer.has_pdu():
             return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(seconds * 1000))
 
     def send(self, buffers: Sequence[bytes | memoryview]) -> None:
         """Send all of the buffers in order. Raises TimedOut or AssociationEnded."""

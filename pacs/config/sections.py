@@ -68,6 +68,11 @@ class Peer:
     roles: tuple[RoleName, ...] = setting(
         ("viewer", "sender"), "What it may do when it calls us: viewer, sender, admin."
     )
+    commitment: Literal["same", "new"] = setting(
+        "same",
+        "Where it hears that its objects are kept: on the association it asked on while that is open, "
+        "or always on a new one.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,15 @@ class DimseConfig:
         "Seconds an open association may be silent before it is aborted. Modalities hold them for long.",
         low=0.1,
         high=86_400.0,
+    )
+    call_timeout: float = setting(
+        120.0, "Seconds a station that we call may take to answer a request.", low=0.1, high=3600.0
+    )
+    pending_seconds: float = setting(
+        5.0,
+        "Whoever asked for a C-MOVE hears of it at least so often; many give up after 30 seconds without.",
+        low=0.1,
+        high=60.0,
     )
     peers: Mapping[str, Peer] = field(
         default_factory=lambda: MappingProxyType({}),

@@ -87,5 +87,13 @@ STORED_COLUMNS = (
     _i.n_frames,
     _i.received_ns,
 )
+DIGEST_COLUMNS = (
+    _i.sop_class_uid,
+    _i.size,
+    _i.dataset_offset,
+    _i.digest,
+    _i.prefix_digest,
+    _i.received_ns,
+)
 JSON_COLUMNS = (_s.study_instance_uid, _e.series_instance_uid, _i.sop_instance_uid, _i.json)
 FRAME_COLUMN = _i.frames

@@ -167,6 +167,11 @@ def begin(tx: sa.Connection, subscriber: str, note: Note, lease_ns: int) -> Take
     return None if row is None else _lease(tx, row, lease_ns)
 
 
+def prolong(tx: sa.Connection, taken: Taken, lease_ns: int) -> None:
+    """It is still being worked on."""
+    tx.execute(_mine(taken).values(due_ns=clock.now_ns() + lease_ns))
+
+
 def done(tx: sa.Connection, taken: Taken) -> bool:
     """False when it is somebody else's by now."""
     mine = (_d.id == taken.id) & (_d.attempts == taken.attempts)

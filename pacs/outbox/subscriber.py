@@ -9,8 +9,10 @@ An event that fails goes aside with a growing pause before each further try, and
 end; those behind it do not wait for it. So work must not depend on the order of events.
 """
 
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -42,8 +44,8 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """`work` must end within `lease_s`; after that another worker begins it anew. One without `kinds`
-    reads no log: another subscriber sets its events aside (`deliveries.add`)."""
+    """`work` must end within `lease_s`, unless that is `renewed`; after that another worker begins it
+    anew. One without `kinds` reads no log: another subscriber sets its events aside (`deliveries.add`)."""
 
     name: str
     kinds: frozenset[Kind]
@@ -53,6 +55,7 @@ class Errand:
     retry: Backoff = field(default_factory=Backoff)
     lease_s: float = 300.0
     workers: int = 1
+    renewed: bool = False  # the lease lasts as long as the work does: it only bounds what a death costs
 
 
 Subscriber = Follower | Errand
@@ -124,7 +127,8 @@ def perform(db: Database, errand: Errand, taken: Taken) -> None:
     """Do the work and write down how it ended. Raises Unavailable when that cannot be written; the
     lease then brings the event back."""
     try:
-        errand.work(taken.told)
+        with _kept(db, errand, taken) if errand.renewed else nullcontext():
+            errand.work(taken.told)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the events behind it
         reason = describe(error)
         was_parked = db.transact(lambda tx: deliveries.failed(tx, taken, reason, errand.retry))
@@ -132,6 +136,27 @@ def perform(db: Database, errand: Errand, taken: Taken) -> None:
         return
     if not db.transact(lambda tx: deliveries.done(tx, taken)):
         _log.warning("late subscriber=%s event=%s: its lease had ended", errand.name, taken.told.seq)
+
+
+@contextmanager
+def _kept(db: Database, errand: Errand, taken: Taken) -> Iterator[None]:
+    lease_ns = round(errand.lease_s * 1e9)
+    ended = threading.Event()
+
+    def keep() -> None:
+        while not ended.wait(errand.lease_s / 3):
+            try:
+                db.transact(lambda tx: deliveries.prolong(tx, taken, lease_ns))
+            except PacsError as error:
+                _log.warning("lease not renewed subscriber=%s reason=%s", errand.name, error)
+
+    keeper = threading.Thread(target=keep, name=f"{errand.name}-lease", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
 
 
 def describe(error: Exception) -> str:
