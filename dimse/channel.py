@@ -45,11 +45,13 @@ class Item:
 class Courier(Protocol):
     """Brings objects to a peer by C-STORE."""
 
-    def accepts(self, sop_class: str) -> frozenset[str] | None:
-        """Transfer syntaxes in which the peer accepts this class; None when the peer is not there."""
+    def accepts(self, sop_class: str) -> frozenset[str]:
+        """Transfer syntaxes in which the peer accepts this class. Raises Unreached."""
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
-        """Send one object, in a transfer syntax that is accepted, and give the peer's status."""
+        """Send one object, in a transfer syntax that is accepted, and give the peer's status.
+
+        Raises Unreached."""
 
 
 class Line(Protocol):

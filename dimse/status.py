@@ -56,7 +56,7 @@ DESTINATION_UNKNOWN: Final = Status(0xA801, "move destination is not configured"
 
 # Our own, for sub-operations that never reached a peer; only counted, never sent.
 _NO_CONTEXT: Final = 0xC301
-NOT_SENT: Final = Status(0xC302, "no association with the destination")
+NOT_SENT: Final = Status(0xC302)
 NOT_READ: Final = Status(0xC303, "stored object cannot be read")
 
 # Refused.rule to status (PS3.4 Table B.2-1). The low digits of A9xx and Cxxx are ours. 0111 (duplicate
