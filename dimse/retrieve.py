@@ -43,7 +43,7 @@ def handle_move(archive: Archive, actor: Actor, request: Request, channel: Chann
     else:
         chosen = archive.retrieve.choose(actor, wanted)
         tally = Tally(channel, chosen.count, config.pending_seconds)
-        proposed = send.proposed(chosen, archive.retrieve.abilities)
+        proposed = send.proposed((chosen,), archive.retrieve.abilities)
         mover = Mover(calls.target(config, peer), proposed, (request.calling_aet, request.message_id))
         _deliver(archive, chosen, mover, tally, request)
 

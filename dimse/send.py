@@ -1,6 +1,6 @@
 """Stored objects to a station by C-STORE: for C-MOVE, for C-GET and of our own accord."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -28,20 +28,20 @@ class Sent:
     status: Status
 
 
-def deliver(retrieve: Retrieve, config: DimseConfig, aet: str, chosen: Chosen) -> Iterator[Sent]:
+def deliver(retrieve: Retrieve, config: DimseConfig, aet: str, chosen: Sequence[Chosen]) -> Iterator[Sent]:
     """Send what was chosen to a configured station, one object after the other; each in the transfer
     syntax it is stored in wherever the station takes it. Raises NotFound for a station that is not
     configured; what cannot be sent fails alone."""
     target = calls.target_of(config, aet)
     with Mover(target, proposed(chosen, retrieve.abilities)) as courier:
-        for stored in chosen:
+        for stored in chain.from_iterable(chosen):
             yield Sent(stored, one(retrieve, stored, courier, _nothing))
 
 
-def proposed(chosen: Chosen, able: Abilities) -> dict[str, tuple[tuple[str, ...], ...]]:
+def proposed(chosen: Iterable[Chosen], able: Abilities) -> dict[str, tuple[tuple[str, ...], ...]]:
     """Presentation contexts by SOP class."""
     stored: dict[str, list[str]] = {}
-    for sop_class, syntax in chosen.contexts:
+    for sop_class, syntax in dict.fromkeys(pair for part in chosen for pair in part.contexts):
         stored.setdefault(sop_class, []).append(syntax)
     return {sop_class: negotiate.proposals(syntaxes, able) for sop_class, syntaxes in stored.items()}
 
