@@ -26,7 +26,7 @@ ON_A_NEW: Final = "new association"
 _ME: Final = system("commitment")
 # Half a day in all: stations are switched off for the night.
 _RETRY: Final = Backoff(attempts=40, first_s=1.0, longest_s=1800.0)
-_LEASE_S: Final = 15.0
+_LEASE_S: Final = 10.0
 _TELLERS: Final = 4  # one station that hangs does not keep the others waiting
 _HOLDER: Final = "errand"  # one name for all: who takes the work of one that died has its place, too
 _HELD_NS: Final = 3600 * 10**9  # longer than any call lasts; given back when it fails
