@@ -1,6 +1,6 @@
 """What a handler sees of the wire: a request as a value, and a channel for its answers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,11 +45,38 @@ class Item:
 class Courier(Protocol):
     """Brings objects to a peer by C-STORE."""
 
-    def accepts(self, sop_class: str) -> frozenset[str] | None:
-        """Transfer syntaxes in which the peer accepts this class; None when the peer is not there."""
+    def accepts(self, sop_class: str) -> frozenset[str]:
+        """Transfer syntaxes in which the peer accepts this class. Raises Unreached."""
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
-        """Send one object, in a transfer syntax that is accepted, and give the peer's status."""
+        """Send one object, in a transfer syntax that is accepted, and give the peer's status.
+
+        Raises Unreached."""
+
+
+class Line(Protocol):
+    """An association at a quiet moment, for a request of our own."""
+
+    def new_message_id(self) -> int: ...
+
+    def ask(
+        self,
+        message: Command,
+        dataset: Callable[[str], bytes],
+        answered: Callable[[Command], None],
+    ) -> None:
+        """Send a request over the context of its class, with the data set for the transfer syntax of
+        that; `answered` is called with the response, whenever it comes."""
+
+
+class Aside(Protocol):
+    """Something that waits for its moment on an association."""
+
+    def look(self, line: Line) -> bool:
+        """Called now and then while nothing else happens; False once there is nothing left to do."""
+
+    def end(self) -> None:
+        """There will be no other moment."""
 
 
 class Channel(Protocol):
@@ -63,6 +90,9 @@ class Channel(Protocol):
 
     def cancelled(self) -> bool:
         """Whether the peer has asked to stop."""
+
+    def later(self, aside: "Aside") -> None:
+        """What is to be done over the same association, once it is quiet."""
 
     def courier(self) -> Courier:
         """Sub-operations over the same association, as C-GET has them (PS3.4 C.4.3.3)."""

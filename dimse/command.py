@@ -21,6 +21,12 @@ class Operation(IntEnum):
     C_FIND = 0x0020
     C_MOVE = 0x0021
     C_ECHO = 0x0030
+    N_EVENT_REPORT = 0x0100
+    N_GET = 0x0110
+    N_SET = 0x0120
+    N_ACTION = 0x0130
+    N_CREATE = 0x0140
+    N_DELETE = 0x0150
     C_CANCEL = 0x0FFF
 
 
@@ -39,13 +45,18 @@ class Command:
     priority: int | None = None
     dataset_type: int = NO_DATASET
     status: int | None = None
+    offending_elements: tuple[int, ...] = ()
     error_comment: str = ""
+    error_id: int | None = None
     remaining: int | None = None
     completed: int | None = None
     failed: int | None = None
     warning: int | None = None
     originator_aet: str = ""
     originator_message_id: int | None = None
+    event_type: int | None = None
+    attributes: tuple[int, ...] = ()
+    action_type: int | None = None
 
     @property
     def has_dataset(self) -> bool:
@@ -67,9 +78,14 @@ _ELEMENTS: Final[dict[int, tuple[str, str]]] = {
     0x0700: ("priority", "US"),
     0x0800: ("dataset_type", "US"),
     0x0900: ("status", "US"),
+    0x0901: ("offending_elements", "AT"),
     0x0902: ("error_comment", "LO"),
+    0x0903: ("error_id", "US"),
     0x1000: ("sop_instance", "UI"),
     0x1001: ("requested_sop_instance", "UI"),
+    0x1002: ("event_type", "US"),
+    0x1005: ("attributes", "AT"),
+    0x1008: ("action_type", "US"),
     0x1020: ("remaining", "US"),
     0x1021: ("completed", "US"),
     0x1022: ("failed", "US"),
@@ -83,7 +99,7 @@ def encode(command: Command) -> bytes:
     parts = []
     for number, (name, vr) in _ELEMENTS.items():
         value = getattr(command, name)
-        if value is None or value == "":
+        if value is None or value in ("", ()):
             continue
         raw = _encode_value(vr, value)
         parts.append(struct.pack("<HHI", 0, number, len(raw)) + raw)
@@ -116,13 +132,19 @@ def _encode_value(vr: str, value: Any) -> bytes:
     if vr == "US":
         # Counters beyond 65535 stay there: PS3.7 E.1 leaves them two bytes.
         return struct.pack("<H", min(int(value), 0xFFFF))
+    if vr == "AT":
+        return b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in value)
     raw = str(value).encode("ascii", "replace")
     return raw if len(raw) % 2 == 0 else raw + (b"\0" if vr == "UI" else b" ")
 
 
-def _decode_value(vr: str, raw: bytes) -> int | str | None:
+def _decode_value(vr: str, raw: bytes) -> int | str | tuple[int, ...] | None:
     if vr == "US":
         if len(raw) not in {0, 2}:
             raise ProtocolError(f"command element of VR US with {len(raw)} bytes")
         return int.from_bytes(raw, "little") if raw else None
+    if vr == "AT":
+        if len(raw) % 4:
+            raise ProtocolError(f"command element of VR AT with {len(raw)} bytes")
+        return tuple(group << 16 | element for group, element in struct.iter_unpack("<HH", raw))
     return raw.decode("latin-1").strip("\0 ")

@@ -17,6 +17,7 @@ from dimse.userinfo import Extension
 from pacs.dicom import uids
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"  # the push model, PS3.4 J.3
 MAX_CONTEXTS: Final = 128  # odd IDs from 1 to 255 (PS3.8 9.3.2.2)
 
 
@@ -42,7 +43,18 @@ MODELS: Final[Mapping[Operation, Mapping[str, Root]]] = MappingProxyType(
         Operation.C_GET: _root("Get"),
     }
 )
-_MODEL_OF: Final = {uid: operation for operation, models in MODELS.items() for uid in models}
+# Classes of normalized services, and what may be asked of us for each (PS3.4, PS3.7 10).
+NORMALIZED: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType(
+    {STORAGE_COMMITMENT: frozenset({Operation.N_ACTION})}
+)
+_OPERATIONS: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType(
+    {
+        VERIFICATION: frozenset({Operation.C_ECHO}),
+        **{uid: frozenset({operation}) for operation, models in MODELS.items() for uid in models},
+        **NORMALIZED,
+    }
+)
+_STORING: Final = frozenset({Operation.C_STORE})
 
 
 def _retired_storage() -> Iterable[str]:
@@ -110,7 +122,7 @@ def negotiate(
     answers: list[Answered] = []
     for proposed in request.contexts:
         role = proposed_roles.get(proposed.abstract_syntax)
-        scp = role is not None and role.scp and operation_of(proposed.abstract_syntax) is Operation.C_STORE
+        scp = role is not None and role.scp and is_storage(proposed.abstract_syntax)
         first = _deliverable(proposed, writable) if scp else proposed
         wishes = () if scp else preferred
         answer = _answer(first, wishes, unknown_sop_classes=unknown_sop_classes)
@@ -150,15 +162,17 @@ def granted(request: AssociateRequest, accept: AssociateAccept) -> Mapping[int, 
     )
 
 
-def operation_of(abstract_syntax: str) -> Operation:
-    """The DIMSE operation a class is for; a class that is none of ours is taken for a storage class."""
-    if abstract_syntax == VERIFICATION:
-        return Operation.C_ECHO
-    return _MODEL_OF.get(abstract_syntax, Operation.C_STORE)
+def operations_of(abstract_syntax: str) -> frozenset[Operation]:
+    """The DIMSE operations a class is for; a class that is none of ours is taken for a storage class."""
+    return _OPERATIONS.get(abstract_syntax, _STORING)
+
+
+def is_storage(abstract_syntax: str) -> bool:
+    return operations_of(abstract_syntax) == _STORING
 
 
 def is_supported(abstract_syntax: str, *, unknown_sop_classes: bool) -> bool:
-    if abstract_syntax in STORAGE or operation_of(abstract_syntax) is not Operation.C_STORE:
+    if abstract_syntax in STORAGE or not is_storage(abstract_syntax):
         return True
     return unknown_sop_classes and abstract_syntax not in _KNOWN_CLASSES and uids.is_valid(abstract_syntax)
 
@@ -168,7 +182,7 @@ def _extended(request: AssociateRequest) -> tuple[dict[str, QueryOptions], list[
     options: dict[str, QueryOptions] = {}
     answers: list[Extension] = []
     for uid, asked in extended.by_class(request.extended).items():
-        options[uid], said = extended.answer(asked, operation_of(uid))
+        options[uid], said = extended.answer(asked, operations_of(uid))
         if said is not None:
             answers.append(said)
     return options, answers
@@ -178,7 +192,7 @@ def _answer(proposed: Proposed, wishes: Sequence[str], *, unknown_sop_classes: b
     """Result codes of PS3.8 Table 9-18. The transfer syntax of a refusal means nothing."""
     if not is_supported(proposed.abstract_syntax, unknown_sop_classes=unknown_sop_classes):
         return Answered(proposed.id, 3, uids.IMPLICIT_LE)
-    storing = operation_of(proposed.abstract_syntax) is Operation.C_STORE
+    storing = is_storage(proposed.abstract_syntax)
     known = TRANSFER_SYNTAXES if storing else QUERY_SYNTAXES
     offered = tuple(t for t in proposed.transfer_syntaxes if t in known)
     wished = (t for t in wishes if storing and t in offered)
@@ -214,7 +228,7 @@ def _preferred(known: tuple[str, ...]) -> str | None:
 def _granted(proposed: Mapping[str, Role], classes: Collection[str]) -> tuple[Role, ...]:
     """Replies to role selection; a role that was not proposed is never granted (PS3.7 D.3.3.4.2)."""
     return tuple(
-        Role(role.sop_class, role.scu, role.scp and operation_of(role.sop_class) is Operation.C_STORE)
+        Role(role.sop_class, role.scu, role.scp and is_storage(role.sop_class))
         for role in proposed.values()
         if role.sop_class in classes
     )

@@ -1,6 +1,6 @@
 """DIMSE messages over an association (PS3.7 6.3.1): whole commands, data sets as they arrive."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -27,6 +27,7 @@ class Dialogue:
         self._held: Incoming | None = None
         self._cancelled: set[int] = set()
         self._ids = count(1)
+        self._awaited: dict[int, Callable[[Command], None]] = {}
 
     def next(self) -> Incoming | None:
         """The next message; None when the peer has released the association."""
@@ -69,6 +70,8 @@ class Dialogue:
         self.skip_data()
         while self._held is None and message_id not in self._cancelled and self.association.readable():
             incoming = self._must(self._read())
+            if self.settles(incoming):
+                continue
             if incoming.command.field == Operation.C_CANCEL:
                 self._note(incoming)
             else:
@@ -77,16 +80,47 @@ class Dialogue:
 
     def response(self, message_id: int) -> Command:
         """Wait for the response to a request of ours."""
+        incoming = self.incoming()
+        if not incoming.command.is_response or incoming.command.responded_to != message_id:
+            # Nothing but this response can come: asynchronous operations were not negotiated.
+            raise ProtocolError("another message instead of a response", AbortReason.UNEXPECTED_PARAMETER)
+        self.skip_data()
+        return incoming.command
+
+    def incoming(self) -> Incoming:
+        """Wait for the next message while a request of ours is under way."""
+        self.skip_data()
         while True:
             incoming = self._must(self._read())
             if incoming.command.field == Operation.C_CANCEL:
                 self._note(incoming)
-            elif incoming.command.is_response and incoming.command.responded_to == message_id:
-                self.skip_data()
-                return incoming.command
-            else:
-                # Nothing but this response can come: asynchronous operations were not negotiated.
-                raise ProtocolError("another message instead of a response", AbortReason.UNEXPECTED_PARAMETER)
+            elif not self.settles(incoming):
+                return incoming
+
+    def ask(
+        self,
+        message: Command,
+        dataset: Callable[[str], bytes],
+        answered: Callable[[Command], None],
+    ) -> None:
+        """A request whose response is not waited for: `answered` gets it when it comes, between
+        whatever else comes (PS3.7 9.3, 10.3: either side may ask). Raises ProtocolError where no
+        context was accepted for its class."""
+        wanted = message.requested_sop_class or message.sop_class
+        context = next((c for c in self.association.contexts.values() if c.abstract_syntax == wanted), None)
+        if context is None:
+            raise ProtocolError("a request over a context that was not accepted")
+        self._awaited[message.message_id or 0] = answered
+        self.send(context, message, (dataset(context.transfer_syntax),))
+
+    def settles(self, incoming: Incoming) -> bool:
+        """Whether it is the response to such a request, which is then passed on."""
+        known = incoming.command.is_response and incoming.command.responded_to in self._awaited
+        if known:
+            answered = self._awaited.pop(incoming.command.responded_to or 0)
+            self.skip_data()
+            answered(incoming.command)
+        return known
 
     def _note(self, incoming: Incoming) -> None:
         if incoming.command.responded_to is not None:

@@ -1,6 +1,9 @@
 """What can end an association before its time. None of these leaves the edge."""
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
 
 
 class AbortReason(IntEnum):
@@ -34,11 +37,31 @@ class TimedOut(AssociationEnded):
     """The peer was silent for too long."""
 
 
+class Unreached(Exception):
+    """There is no association with a station that an object should go to."""
+
+
+# PS3.8 Table 9-21, by source and reason.
+_REJECTIONS: Final[Mapping[tuple[int, int], str]] = MappingProxyType(
+    {
+        (1, 1): "no reason given",
+        (1, 2): "application context not supported",
+        (1, 3): "our AE title is not known there",
+        (1, 7): "it is not known under this AE title",
+        (2, 1): "no reason given",
+        (2, 2): "protocol version not supported",
+        (3, 1): "temporary congestion",
+        (3, 2): "local limit exceeded",
+    }
+)
+
+
 class Rejected(AssociationEnded):
     """The peer refused our association request (PS3.8 9.3.4)."""
 
     def __init__(self, result: int, source: int, reason: int) -> None:
-        super().__init__(f"association rejected: result {result}, source {source}, reason {reason}")
+        said = _REJECTIONS.get((source, reason), f"source {source}, reason {reason}")
+        super().__init__(f"association rejected: {said}")
         self.result = result
         self.source = source
         self.reason = reason

@@ -3,7 +3,7 @@
 Both sides get from it what they agreed on: `Context.extended` of an accepted presentation context.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
 from typing import Final
 
@@ -48,12 +48,14 @@ def encode(options: QueryOptions, size: int = 5) -> bytes:
     return bytes(astuple(options))[: max(size, 1)]
 
 
-def answer(asked: Extension, operation: Operation) -> tuple[QueryOptions, Extension | None]:
-    """What is agreed on, and what is said of it; nothing of a class that has no such negotiation."""
-    if operation in SUPPORTED:
-        agreed = decode(asked.info) & SUPPORTED[operation]
-        return agreed, Extension(asked.sop_class, encode(agreed, len(asked.info)))
-    if operation is Operation.C_STORE:
+def answer(asked: Extension, operations: Collection[Operation]) -> tuple[QueryOptions, Extension | None]:
+    """What is agreed on, and what is said of it, of a class for these operations; nothing of one that
+    has no such negotiation."""
+    for operation in operations:
+        if operation in SUPPORTED:
+            agreed = decode(asked.info) & SUPPORTED[operation]
+            return agreed, Extension(asked.sop_class, encode(agreed, len(asked.info)))
+    if Operation.C_STORE in operations:
         return NOTHING, Extension(asked.sop_class, _STORAGE_ANSWER[: len(asked.info)])
     return NOTHING, None
 

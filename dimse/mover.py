@@ -1,14 +1,14 @@
-"""C-MOVE sub-operations: associations with the destination, opened as they are needed."""
+"""Objects to one station: associations with it, opened as they are needed."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from dimse import requestor, status
+from dimse import requestor
 from dimse.channel import Item
 from dimse.contexts import MAX_CONTEXTS
 from dimse.dialogue import Dialogue
-from dimse.errors import AssociationEnded, ProtocolError
+from dimse.errors import AssociationEnded, ProtocolError, Unreached
 from dimse.requestor import Target
 from dimse.scu import StoreScu
 from dimse.status import Status
@@ -28,17 +28,16 @@ class Mover:
         self,
         target: Target,
         proposed: Mapping[str, Iterable[Syntaxes]],
-        originator: tuple[str, int],
-        tick: Callable[[], None],
+        originator: tuple[str, int] | None = None,
     ) -> None:
         self._lines: list[_Line] = []
         self._line_of: dict[str, _Line] = {}
         for batch in _batches({sop_class: tuple(lists) for sop_class, lists in proposed.items()}):
-            line = _Line(target, batch, originator, tick)
+            line = _Line(target, batch, originator)
             self._lines.append(line)
             self._line_of |= dict.fromkeys((sop_class for sop_class, _ in batch), line)
 
-    def accepts(self, sop_class: str) -> frozenset[str] | None:
+    def accepts(self, sop_class: str) -> frozenset[str]:
         line = self._line_of.get(sop_class)
         return frozenset() if line is None else line.accepts(sop_class)
 
@@ -74,32 +73,28 @@ class _Line:
         self,
         target: Target,
         batch: list[tuple[str, Syntaxes]],
-        originator: tuple[str, int],
-        tick: Callable[[], None],
+        originator: tuple[str, int] | None,
     ) -> None:
         self._batch = batch
         self._target = target
         self._originator = originator
-        self._tick = tick
         self._attempts = 0
+        self._reason = ""  # why there is no association
         self._dialogue: Dialogue | None = None
         self._scu: StoreScu | None = None
 
-    def accepts(self, sop_class: str) -> frozenset[str] | None:
-        scu = self._opened()
-        return None if scu is None else scu.accepts(sop_class)
+    def accepts(self, sop_class: str) -> frozenset[str]:
+        return self._opened().accepts(sop_class)
 
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
         scu = self._opened()
-        if scu is None or self._dialogue is None:
-            return status.NOT_SENT
         try:
             return scu.store(item, dataset)
         except (AssociationEnded, ProtocolError) as error:
-            _log.warning("move association lost to=%s reason=%s", self._target.called_aet, error)
-            self._dialogue.association.abort()
-            self._dialogue = self._scu = None
-            return status.NOT_SENT
+            _log.warning("association lost to=%s reason=%s", self._target.called_aet, error)
+            self._reason = str(error)
+            self._abort()
+            raise Unreached(self._reason) from error
 
     def close(self) -> None:
         if self._dialogue is None:
@@ -107,22 +102,29 @@ class _Line:
         try:
             self._dialogue.association.release()
         except (AssociationEnded, ProtocolError) as error:
-            _log.info("move association not released to=%s reason=%s", self._target.called_aet, error)
-            self._dialogue.association.abort()
+            _log.info("association not released to=%s reason=%s", self._target.called_aet, error)
+            self._abort()
 
-    def _opened(self) -> StoreScu | None:
+    def _abort(self) -> None:
+        if self._dialogue is not None:
+            self._dialogue.association.abort()
+        self._dialogue = self._scu = None
+
+    def _opened(self) -> StoreScu:
         if self._scu is None and self._attempts < _ATTEMPTS:
             self._attempts += 1
             self._open()
+        if self._scu is None:
+            raise Unreached(self._reason)
         return self._scu
 
     def _open(self) -> None:
         try:
             association = requestor.request(self._target, requestor.proposals(self._batch))
         except AssociationEnded as error:
-            _log.warning("no association for a move to=%s reason=%s", self._target.called_aet, error)
+            _log.warning("no association to=%s reason=%s", self._target.called_aet, error)
+            self._reason = str(error)
             self._attempts = _ATTEMPTS  # it would cost every object another time-out
             return
-        association.wire.on_wait = self._tick
         self._dialogue = Dialogue(association)
         self._scu = StoreScu(self._dialogue, association.contexts.values(), self._originator)

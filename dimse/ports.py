@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from pacs.auth.actor import Actor
+from pacs.commitment.model import Asked, Result
 from pacs.config import Config
 from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Receipt
@@ -60,6 +61,16 @@ class Visitor(Protocol):
     def proved(self) -> bool: ...
 
 
+class Commitments(Protocol):
+    def ask(self, actor: Actor, asked: Asked, *, holder: str = "") -> int: ...
+
+    def result(self, actor: Actor, id_: int, holder: str) -> Result | None: ...
+
+    def told(self, actor: Actor, id_: int) -> None: ...
+
+    def let_go(self, actor: Actor, id_: int, holder: str) -> None: ...
+
+
 class Door(Protocol):
     def visitor(self, calling_aet: str, address: str, token: str | None) -> Visitor | None: ...
 
@@ -76,6 +87,9 @@ class Archive(Protocol):
 
     @property
     def retrieve(self) -> Retrieve: ...
+
+    @property
+    def commitments(self) -> Commitments: ...
 
     @property
     def door(self) -> Door: ...

@@ -1,45 +1,36 @@
 """C-MOVE and C-GET (PS3.4 C.4.2, C.4.3): unique keys in, sub-operations out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
-from dimse import dataset, question, status
-from dimse.channel import Channel, Counts, Courier, Item, Request
+from dimse import calls, question, send, status
+from dimse.channel import Channel, Courier, Item, Request
 from dimse.command import Operation
 from dimse.contexts import MODELS, Root
 from dimse.identifier import Identifier
 from dimse.mover import Mover
 from dimse.ports import Archive, Chosen
-from dimse.requestor import Target
 from dimse.status import Status
-from pacs import clock, log
+from dimse.tally import Tally
 from pacs.auth.actor import Actor
-from pacs.config import DimseConfig, Peer
 from pacs.dicom.attributes import tag_of
 from pacs.dicom.level import Level
-from pacs.errors import NotAcceptable, PacsError
-from pacs.retrieve import negotiate
-from pacs.retrieve.negotiate import Abilities
-from pacs.retrieve.selection import StoredObject, Wanted
+from pacs.retrieve.selection import Wanted
 
-_FAILED_LIST: Final = tag_of("FailedSOPInstanceUIDList")
 _UNIQUE: Final = (
     tag_of("PatientID"),
     tag_of("StudyInstanceUID"),
     tag_of("SeriesInstanceUID"),
     tag_of("SOPInstanceUID"),
 )
-_HEARTBEAT: Final = 5.0  # seconds; requestors give up after about thirty without a pending response
-_log = log.get(__name__)
-
-Tick = Callable[[], None]
 
 
 def handle_move(archive: Archive, actor: Actor, request: Request, channel: Channel) -> None:
-    """Send what is wanted to a configured destination. Raises what choosing raises."""
+    """Send what is wanted to a configured destination. Raises what choosing raises.
+
+    The associations with the destination end with the request: many receivers take their end for the
+    end of the study."""
     config = archive.config.dimse
     wanted = _wanted(
         question.read(request, channel), MODELS[Operation.C_MOVE][request.context.abstract_syntax]
@@ -51,11 +42,10 @@ def handle_move(archive: Archive, actor: Actor, request: Request, channel: Chann
         channel.reply(status.DESTINATION_UNKNOWN)
     else:
         chosen = archive.retrieve.choose(actor, wanted)
-        tally = _Tally(channel, chosen.count)
-        originator = (request.calling_aet, request.message_id)
-        proposed = _proposed(chosen, archive.retrieve.abilities)
-        mover = Mover(_target(config, peer), proposed, originator, tally.heartbeat)
-        _deliver(archive, chosen, mover, _News(tally, sending=tally.heartbeat), request)
+        tally = Tally(channel, chosen.count, config.pending_seconds)
+        proposed = send.proposed((chosen,), archive.retrieve.abilities)
+        mover = Mover(calls.target(config, peer), proposed, (request.calling_aet, request.message_id))
+        _deliver(archive, chosen, mover, tally, request)
 
 
 def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channel) -> None:
@@ -67,9 +57,9 @@ def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channe
         channel.reply(wanted)
         return
     chosen = archive.retrieve.choose(actor, wanted)
-    # Nothing else can be said on the association while a data set is under way on it (PS3.7 6.3.1).
-    news = _News(_Tally(channel, chosen.count), sending=_silent)
-    _deliver(archive, chosen, nullcontext(channel.courier()), news, request)
+    tally = Tally(channel, chosen.count, archive.config.dimse.pending_seconds)
+    courier: Courier = _Quietly(channel.courier(), tally)
+    _deliver(archive, chosen, nullcontext(courier), tally, request)
 
 
 def _wanted(asked: Identifier, root: Root) -> Wanted | Status:
@@ -88,133 +78,27 @@ def _wanted(asked: Identifier, root: Root) -> Wanted | Status:
     return Wanted(*keys)
 
 
-def _target(config: DimseConfig, peer: Peer) -> Target:
-    return Target(
-        peer.host,
-        peer.port,
-        peer.aet,
-        config.aet,
-        config.max_pdu,
-        acse_timeout=config.acse_timeout,
-        idle_timeout=config.idle_timeout,
-    )
-
-
-def _proposed(chosen: Chosen, able: Abilities) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """Presentation contexts by SOP class."""
-    stored: dict[str, list[str]] = {}
-    for sop_class, syntax in chosen.contexts:
-        stored.setdefault(sop_class, []).append(syntax)
-    return {sop_class: negotiate.proposals(syntaxes, able) for sop_class, syntaxes in stored.items()}
-
-
 def _deliver(
-    archive: Archive,
-    chosen: Chosen,
-    opened: AbstractContextManager[Courier],
-    news: "_News",
-    request: Request,
+    archive: Archive, chosen: Chosen, opened: AbstractContextManager[Courier], tally: Tally, request: Request
 ) -> None:
-    tally = news.tally
-    with opened as courier:
+    with tally.running(), opened as courier:
         for stored in chosen:
             if tally.cancelled():
                 break
-            tally.count(stored.key.instance, _send(archive, stored, courier, news))
-            tally.pending()
+            tally.count(stored.key.instance, send.one(archive.retrieve, stored, courier, tally.check))
     tally.finish(request.context.transfer_syntax)
 
 
-def _send(archive: Archive, stored: StoredObject, courier: Courier, news: "_News") -> Status:
-    """One sub-operation. An object that fails does not keep the others from going."""
-    accepted = courier.accepts(stored.sop_class)
-    if accepted is None:
-        return status.NOT_SENT
-    try:
-        with archive.retrieve.give(stored, accepted) as given:
-            item = Item(stored.sop_class, stored.key.instance, given.transfer_syntax)
-            chunks = _ticking(given.dataset(news.tally.heartbeat), news.sending)
-            first = next(chunks, b"")  # what cannot be read fails before anything of it is sent
-            return courier.store(item, chain((first,), chunks))
-    except NotAcceptable as error:
-        _log.warning("sub-operation failed from=%s reason=%s", stored.transfer_syntax, error)
-        return status.not_converted(error)
-    except PacsError as error:
-        _log.warning("sub-operation failed kind=%s", type(error).__name__)
-        return Status(status.NOT_READ.code, str(error))
+class _Quietly:
+    """Over one association nothing else can be said while a data set is under way (PS3.7 6.3.1)."""
 
+    def __init__(self, courier: Courier, tally: Tally) -> None:
+        self._courier = courier
+        self._tally = tally
 
-def _ticking(chunks: Iterator[bytes], tick: Tick) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-        tick()
+    def accepts(self, sop_class: str) -> frozenset[str]:
+        return self._courier.accepts(sop_class)
 
-
-def _silent() -> None:
-    """Says nothing."""
-
-
-class _Tally:
-    """Counts sub-operations and tells the requestor (C.4.2.1.6 to 9, C.4.2.3.1)."""
-
-    def __init__(self, channel: Channel, total: int) -> None:
-        self._channel = channel
-        self._remaining = total
-        self._completed = self._failed = self._warning = 0
-        self._failures: list[str] = []
-        self._reason = ""  # of the first failure
-        self._told = clock.monotonic()
-        self._cancelled = False
-
-    def cancelled(self) -> bool:
-        self._cancelled = self._cancelled or self._channel.cancelled()
-        return self._cancelled
-
-    def count(self, sop_instance: str, outcome: Status) -> None:
-        self._remaining = max(self._remaining - 1, 0)
-        if outcome.is_success:
-            self._completed += 1
-        elif outcome.is_warning:
-            self._warning += 1
-        else:
-            self._failed += 1
-            self._failures.append(sop_instance)
-            self._reason = self._reason or outcome.comment
-
-    def pending(self) -> None:
-        self._channel.reply(status.PENDING, counts=self._counts(with_remaining=True))
-        self._told = clock.monotonic()
-
-    def heartbeat(self) -> None:
-        """Called often while a sub-operation takes its time."""
-        if clock.monotonic() - self._told >= _HEARTBEAT:
-            self.pending()
-
-    def finish(self, transfer_syntax: str) -> None:
-        outcome = self._outcome()
-        listed = {_FAILED_LIST: {"vr": "UI", "Value": self._failures}}
-        self._channel.reply(
-            outcome,
-            identifier=dataset.encode(listed, transfer_syntax) if self._failures else None,
-            counts=self._counts(with_remaining=self._cancelled),
-        )
-
-    def _outcome(self) -> Status:
-        if self._cancelled:
-            return status.CANCEL
-        if not self._failed and not self._warning:
-            return status.SUCCESS
-        none = not self._completed and not self._warning
-        return status.because(status.ALL_FAILED if none else status.SOME_FAILED, self._reason)
-
-    def _counts(self, *, with_remaining: bool) -> Counts:
-        remaining = self._remaining if with_remaining else None
-        return Counts(remaining, self._completed, self._failed, self._warning)
-
-
-@dataclass(frozen=True, slots=True)
-class _News:
-    """Whom to tell of progress; `sending` is called between the pieces of a data set."""
-
-    tally: _Tally
-    sending: Tick
+    def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
+        with self._tally.quiet():
+            return self._courier.store(item, dataset)

@@ -10,7 +10,7 @@ from dimse.errors import ProtocolError
 from dimse.status import Status
 from pacs.errors import PacsError
 
-_MEDIUM = 0  # Priority (PS3.7 E.1)
+MEDIUM = 0  # Priority (PS3.7 E.1)
 
 
 class StoreScu:
@@ -36,13 +36,13 @@ class StoreScu:
             message_id=self._dialogue.new_message_id(),
             sop_class=item.sop_class,
             sop_instance=item.sop_instance,
-            priority=_MEDIUM,
+            priority=MEDIUM,
             dataset_type=HAS_DATASET,
             originator_aet=aet,
             originator_message_id=message,
         )
         context = self._contexts[item.sop_class, item.transfer_syntax]
-        return _ask(self._dialogue, context, request, _unbroken(dataset))
+        return status_of(ask(self._dialogue, context, request, _unbroken(dataset)))
 
 
 def _unbroken(dataset: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
@@ -57,16 +57,19 @@ def echo(dialogue: Dialogue) -> Status:
     """C-ECHO. Raises AssociationEnded or ProtocolError."""
     context = next(c for c in dialogue.association.contexts.values() if c.abstract_syntax == VERIFICATION)
     message_id = dialogue.new_message_id()
-    return _ask(
-        dialogue, context, Command(Operation.C_ECHO, message_id=message_id, sop_class=VERIFICATION), None
-    )
+    request = Command(Operation.C_ECHO, message_id=message_id, sop_class=VERIFICATION)
+    return status_of(ask(dialogue, context, request, None))
 
 
-def _ask(
+def ask(
     dialogue: Dialogue, context: Context, request: Command, dataset: Iterable[bytes | memoryview] | None
-) -> Status:
+) -> Command:
+    """A request with one response. Raises AssociationEnded or ProtocolError."""
     dialogue.send(context, request, dataset)
-    response = dialogue.response(request.message_id or 0)
+    return dialogue.response(request.message_id or 0)
+
+
+def status_of(response: Command) -> Status:
     if response.status is None:
         raise ProtocolError("a response without a status")
     return Status(response.status, response.error_comment)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dimse import command, contexts, echo, find, retrieve, status, store
-from dimse.channel import Channel, Counts, Request
+from dimse import command, commitment, contexts, echo, find, retrieve, status, store
+from dimse.asides import Asides
+from dimse.channel import Aside, Channel, Counts, Request
 from dimse.command import RESPONSE, Command, Operation
 from dimse.dialogue import Dialogue, Incoming
 from dimse.errors import AbortReason, AssociationEnded, ProtocolError
@@ -34,30 +35,43 @@ SERVICES: Final[Mapping[int, Handler]] = MappingProxyType(
     }
 )
 
+# The normalized ones, by the class they are for: several classes share an operation.
+NORMALIZED: Final[Mapping[tuple[str, int], Handler]] = MappingProxyType(
+    {(contexts.STORAGE_COMMITMENT, Operation.N_ACTION): commitment.handle}
+)
+
 
 def run(archive: Archive, actor: Actor, association: Association) -> None:
     """Serve until released. Raises ProtocolError or AssociationEnded."""
     dialogue = Dialogue(association)
-    while (incoming := dialogue.next()) is not None:
-        _serve(archive, actor, dialogue, incoming)
+    with Asides(dialogue, archive.config.dimse.idle_timeout) as asides:
+        while (incoming := asides.next()) is not None:
+            _serve(archive, actor, asides, incoming)
 
 
-def _serve(archive: Archive, actor: Actor, dialogue: Dialogue, incoming: Incoming) -> None:
+def _serve(archive: Archive, actor: Actor, asides: Asides, incoming: Incoming) -> None:
     asked = incoming.command
     if asked.field == Operation.C_CANCEL:
         return  # what it wanted to stop is over (PS3.7 9.3.2.3)
     if asked.is_response:
         raise ProtocolError("a response to nothing", AbortReason.UNEXPECTED_PARAMETER)
+    dialogue = asides.dialogue
     parties = dialogue.association.parties
     request = Request(asked, incoming.context, parties.calling_aet, parties.called_aet)
-    channel = _Channel(dialogue, incoming)
-    handler = SERVICES.get(asked.field)
-    if handler is None or contexts.operation_of(incoming.context.abstract_syntax) != asked.field:
+    channel = _Channel(dialogue, asides, incoming)
+    handler = _handler(incoming.context.abstract_syntax, asked.field)
+    if handler is None:
         channel.reply(status.UNRECOGNIZED_OPERATION)
     elif asked.message_id is None:
         channel.reply(status.MISTYPED_ARGUMENT)
     else:
         channel.reply_unless_done(_outcome(handler, archive, actor, request, channel))
+
+
+def _handler(abstract_syntax: str, field: int) -> Handler | None:
+    if field not in contexts.operations_of(abstract_syntax):
+        return None
+    return NORMALIZED.get((abstract_syntax, field)) or SERVICES.get(field)
 
 
 def _outcome(
@@ -88,6 +102,7 @@ class _Channel:
     """`channel.Channel` over a dialogue."""
 
     _dialogue: Dialogue
+    _asides: Asides
     _incoming: Incoming
     _done: bool = False
 
@@ -96,6 +111,9 @@ class _Channel:
 
     def cancelled(self) -> bool:
         return self._dialogue.cancelled(self._incoming.command.message_id or 0)
+
+    def later(self, aside: Aside) -> None:
+        self._asides.add(aside)
 
     def courier(self) -> StoreScu:
         offered = self._dialogue.association.contexts.values()
@@ -112,6 +130,9 @@ class _Channel:
             dataset_type=command.NO_DATASET if identifier is None else command.HAS_DATASET,
             status=answer.code,
             error_comment=status.comment(answer),
+            error_id=answer.error_id,
+            event_type=asked.event_type,
+            action_type=asked.action_type,
             remaining=counts.remaining if counts else None,
             completed=counts.completed if counts else None,
             failed=counts.failed if counts else None,

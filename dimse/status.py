@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dimse.command import Operation
+from pacs.commitment.model import Verdict
 from pacs.errors import Conflict, Forbidden, Invalid, NotAcceptable, NotFound, PacsError, Unavailable
 from pacs.ingest.receipt import Receipt, Refused
 
@@ -14,8 +15,11 @@ COMMENT_LENGTH: Final = 64  # Error Comment (0000,0902) has the VR LO
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """`error_id` tells more of a failure, where a service defines such numbers (PS3.7 C.5)."""
+
     code: int
     comment: str = ""
+    error_id: int | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -42,13 +46,17 @@ NOT_NEGOTIATED: Final = Status(0x0122, "SOP class differs from the presentation 
 UNRECOGNIZED_OPERATION: Final = Status(0x0211, "operation not supported for this SOP class")
 MISTYPED_ARGUMENT: Final = Status(0x0212, "the request has no Message ID")
 
+# Of normalized services (PS3.7 10.1.4.1.10, C.5).
+NO_SUCH_SOP_INSTANCE: Final = Status(0x0112, "no such SOP instance")
+NO_SUCH_ACTION: Final = Status(0x0123, "no such action")
+
 SOME_FAILED: Final = Status(0xB000, "one or more sub-operations failed or warned")
 ALL_FAILED: Final = Status(0xA702, "no sub-operation succeeded")
 DESTINATION_UNKNOWN: Final = Status(0xA801, "move destination is not configured")
 
 # Our own, for sub-operations that never reached a peer; only counted, never sent.
 _NO_CONTEXT: Final = 0xC301
-NOT_SENT: Final = Status(0xC302, "no association with the destination")
+NOT_SENT: Final = Status(0xC302)
 NOT_READ: Final = Status(0xC303, "stored object cannot be read")
 
 # Refused.rule to status (PS3.4 Table B.2-1). The low digits of A9xx and Cxxx are ours. 0111 (duplicate
@@ -86,6 +94,23 @@ _KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
     (NotAcceptable, 0xC103),
 )
 
+# The services of PS3.7 10 have no codes of their own to add.
+_NORMALIZED_KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
+    (Forbidden, 0x0124),
+    (Invalid, 0x0115),  # invalid argument value
+    (NotFound, NO_SUCH_SOP_INSTANCE.code),
+)
+
+# Failure Reason (0008,1197) of an object that a commitment does not cover (PS3.3 C.14.1.1).
+FAILURE_REASONS: Final[Mapping[Verdict, int]] = MappingProxyType(
+    {
+        Verdict.DAMAGED: 0x0110,  # processing failure
+        Verdict.ABSENT: 0x0112,  # no such object instance
+        Verdict.OTHER_CLASS: 0x0119,  # class/instance conflict
+        Verdict.REPEATED: 0x0131,  # duplicate transaction UID
+    }
+)
+
 
 def of_receipt(receipt: Receipt) -> Status:
     if isinstance(receipt, Refused):
@@ -96,7 +121,8 @@ def of_receipt(receipt: Receipt) -> Status:
 def of_error(operation: int, error: PacsError) -> Status:
     if isinstance(error, Unavailable):
         return Status(_UNAVAILABLE.get(operation, 0x0213), str(error))  # 0213: resource limitation
-    code = next((code for kind, code in _KINDS if isinstance(error, kind)), PROCESSING_FAILURE.code)
+    kinds = _NORMALIZED_KINDS if Operation.N_EVENT_REPORT <= operation <= Operation.N_DELETE else _KINDS
+    code = next((code for kind, code in kinds if isinstance(error, kind)), PROCESSING_FAILURE.code)
     return Status(code, str(error))
 
 

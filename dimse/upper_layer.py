@@ -59,9 +59,9 @@ class Association:
             self._take_data(received)
         return self._values.popleft()
 
-    def readable(self) -> bool:
-        """Whether the peer has said something that was not read yet."""
-        return bool(self._values) or self.wire.readable()
+    def readable(self, seconds: float = 0.0) -> bool:
+        """Whether the peer has said something that was not read yet; waits for it at most so long."""
+        return bool(self._values) or self.wire.readable(seconds)
 
     def send(
         self, context: Context, command: bytes, fragments: Iterable[bytes | memoryview] | None = None

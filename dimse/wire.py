@@ -5,7 +5,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from dimse.errors import AssociationEnded, TimedOut
@@ -13,20 +13,18 @@ from dimse.pdu import Pdu, PduBuffer
 from pacs import clock
 
 _BATCH: Final = 512  # buffers for one sendmsg; the system's limit is 1024
-_HEARTBEAT: Final = 5.0
 _QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
 class Wire:
-    """Read by one thread. `on_wait` is called every few seconds while that thread waits."""
+    """Read by one thread."""
 
     def __init__(self, sock: socket.socket, *, max_length: int, timeout: float) -> None:
         self._sock = sock
         self._buffer = PduBuffer(max_length)
         self._timeout = timeout
         self._sending = threading.Lock()
-        self.on_wait: Callable[[], None] | None = None
         _tune(sock)
 
     def set_timeout(self, seconds: float) -> None:
@@ -44,13 +42,13 @@ class Wire:
                 return pdu
             self._receive(deadline if deadline is not None else clock.monotonic() + self._timeout)
 
-    def readable(self) -> bool:
-        """Whether something has arrived that was not read yet."""
+    def readable(self, seconds: float = 0.0) -> bool:
+        """Whether something has arrived that was not read yet; waits for it at most so long."""
         if self._buffer.has_pdu():
             return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(seconds * 1000))
 
     def send(self, buffers: Sequence[bytes | memoryview]) -> None:
         """Send all of the buffers in order. Raises TimedOut or AssociationEnded."""
@@ -99,11 +97,9 @@ class Wire:
             if rest <= 0:
                 raise TimedOut("the peer is silent")
             try:
-                self._sock.settimeout(min(rest, _HEARTBEAT) if self.on_wait else rest)
+                self._sock.settimeout(rest)
                 count = self._sock.recv_into(self._buffer.space())
             except TimeoutError:
-                if self.on_wait:
-                    self.on_wait()
                 continue
             except OSError as error:
                 raise AssociationEnded(f"connection lost: {error.strerror}") from error

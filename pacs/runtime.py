@@ -12,6 +12,10 @@ from pacs.auth.actor import Actor
 from pacs.auth.door import Door
 from pacs.auth.grants import Grants
 from pacs.auth.policy import Action, allows, require
+from pacs.commitment.desk import Commitments
+from pacs.commitment.model import Result
+from pacs.commitment.verify import Verifier
+from pacs.commitment.work import Work
 from pacs.config import Config
 from pacs.db import migrate
 from pacs.db.connection import Database, sqlite_url
@@ -72,6 +76,7 @@ class Archive:
     pictures: Pictures
     renditions: Renditions
     door: Door
+    commitments: Commitments
     checker: Checker
     worklist: Worklist
     reprioritise: Reprioritise
@@ -131,8 +136,10 @@ class Archive:
             Chore("evict", lambda: self.evictor.finish() > 0, every_s=_EVICT_EVERY_S),
             self.renditions.chore(),
             trimming(db, _EVENTS_KEPT_S),
+            self._commitment_work().chore(_EVENTS_KEPT_S),
         )
         subscribers: list[Subscriber] = [settler.follower(), Arrivals().follower(), self.renditions.errand()]
+        subscribers += self._commitment_work().errands()
         recompressing = bool(self.config.store.recompress)
         if recompressing:
             subscribers.append(self.recompressor.errand())
@@ -141,6 +148,13 @@ class Archive:
         told = [one for one in added if not isinstance(one, Chore)]
         repeated = [one for one in added if isinstance(one, Chore)]
         return Crew(db, (*subscribers, *told), (*chores, *repeated), retired=retired)
+
+    def _commitment_work(self) -> Work:
+        def tell(result: Result) -> None:
+            services.lookup("storage commitment", services.PASSED_ON)(self.config, result)
+
+        verifier = Verifier(self.stores.db, self.stores.hot, self.stores.cold)
+        return Work(self.stores.db, verifier.verdict, tell)
 
     def audit_trail(self, actor: Actor, /, **which: Any) -> Iterator[AuditRow]:
         """Who touched what, newest first; reading it is audited too. Raises Forbidden."""
@@ -206,6 +220,7 @@ def open_archive(config: Config) -> Archive:
             pictures=pictures,
             renditions=Renditions(thumbnails, shelf, pictures),
             door=Door(config, grants=Grants(db)),
+            commitments=Commitments(db),
             checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),

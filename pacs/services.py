@@ -32,8 +32,14 @@ CREW: Final[Mapping[str, str]] = MappingProxyType(
         "tiering": "tiering.service:contribute",
     }
 )
-# What an archive passes on to whom it may concern: an answer of a model, with whoever brings it.
-PASSED_ON: Final[Mapping[str, str]] = MappingProxyType({"model answer": "ai_routing.service:receive"})
+# What an archive passes on to whom it may concern: an answer of a model, with whoever brings it; the
+# result of a storage commitment, to the station that asked for it.
+PASSED_ON: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "model answer": "ai_routing.service:receive",
+        "storage commitment": "dimse.report:call",
+    }
+)
 
 
 def contributions(archive: Any, table: Mapping[str, str] | None = None) -> tuple[Any, ...]:

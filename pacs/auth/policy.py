@@ -16,6 +16,7 @@ class Action(StrEnum):
     INSPECT = "inspect"  # server facts, audit trail, configuration
     WORKLIST = "worklist"  # see what is to be read, claim it, finish it, judge its findings
     REPRIORITISE = "reprioritise"  # let what a model found change the order of the list
+    COMMIT = "commit"  # ask that objects be kept, and hear whether they are
     ANSWER = "answer"  # a model tells what it found: with the token of the run, and no other
 
 
@@ -27,6 +28,7 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.INSPECT: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.WORKLIST: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.REPRIORITISE: frozenset({Role.ADMIN}),
+    Action.COMMIT: frozenset({Role.SENDER, Role.ADMIN}),
     Action.ANSWER: frozenset(),
 }
 

@@ -12,10 +12,12 @@ from pacs.cli import (
     bring,
     check,
     codecs,
+    commitment,
     recompress,
     renditions,
     serve,
     settings,
+    stations,
     tier,
     token,
 )
@@ -30,6 +32,8 @@ A first minute:
     pacs serve                  run it; it prints where everything is
     pacs import /media/cdrom    bring files and folders in
     pacs check                  compare the index with the stored objects
+    pacs echo AET               ask a station whether it answers
+    pacs send AET UID           send it a study, a series, an instance
     pacs tier plan              what would move to the cold tier, and why
     pacs config show            every setting, its meaning, its value
 
@@ -71,10 +75,13 @@ def _options(
 app.command("serve")(serve.serve)
 app.command("import")(bring.bring)
 app.command("check")(check.check)
+app.command("echo")(stations.echo)
+app.command("send")(stations.send)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
 app.command("recompress")(recompress.recompress)
 app.add_typer(ai.app, name="ai")
+app.add_typer(commitment.app, name="commitment")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(tier.app, name="tier")

@@ -1,22 +1,13 @@
 """`pacs import`: files and folders through the one way in."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Protocol
 
 import typer
 from rich.filesize import decimal
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from pacs import log
 from pacs.auth.actor import Actor
@@ -33,6 +24,7 @@ from pacs.cli.common import (
     out,
     print_json,
 )
+from pacs.cli.progress import progress
 from pacs.errors import Unavailable
 from pacs.ingest.receipt import Duplicate, Receipt, Stored, Superseded
 
@@ -107,7 +99,7 @@ def bring(
     tally = Tally()
     begun = time.monotonic()
     try:
-        with _progress(*total) as advance:
+        with progress("files", *total) as advance:
             for candidate in find(paths, tally.trouble):
                 take(archive.ingest, local_actor(), candidate, tally)
                 advance(candidate.size)
@@ -156,28 +148,6 @@ def _measure(paths: Iterable[Path]) -> tuple[int, int]:
             files += 1
             size += candidate.size
     return files, size
-
-
-class _Advance(Protocol):
-    def __call__(self, size: int, /) -> None: ...
-
-
-@contextmanager
-def _progress(files: int, size: int) -> Iterator[_Advance]:
-    parts = (
-        TextColumn("{task.fields[done]}/{task.fields[files]} files"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*parts, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("", total=size, files=files, done=0)
-
-        def advance(brought: int) -> None:
-            progress.update(task, advance=brought, done=progress.tasks[0].fields["done"] + 1)
-
-        yield advance
 
 
 def _report(tally: Tally, seconds: float, *, as_json: bool) -> None:

@@ -2,14 +2,11 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol
 
 import typer
 from rich.filesize import decimal
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pacs import log
 from pacs.cli.common import (
@@ -18,10 +15,10 @@ from pacs.cli.common import (
     JsonOption,
     columns,
     effective,
-    err,
     out,
     print_json,
 )
+from pacs.cli.progress import progress
 from pacs.errors import Invalid
 
 
@@ -84,7 +81,7 @@ def recompress(
         if dry_run:
             _tell(objects, size, as_json=as_json)
             return
-        with _progress(objects, size) as advance:
+        with progress("objects", objects, size) as advance:
             for outcome in archive.recompressor.every(study):
                 tally.count(outcome)
                 advance(outcome.size)
@@ -92,27 +89,6 @@ def recompress(
     finally:
         archive.close()
     _report(tally, time.monotonic() - begun, as_json=as_json)
-
-
-class _Advance(Protocol):
-    def __call__(self, size: int, /) -> None: ...
-
-
-@contextmanager
-def _progress(objects: int, size: int) -> Iterator[_Advance]:
-    parts = (
-        TextColumn("{task.fields[done]}/{task.fields[objects]} objects"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*parts, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("", total=size, objects=objects, done=0)
-
-        def advance(looked_at: int) -> None:
-            progress.update(task, advance=looked_at, done=progress.tasks[0].fields["done"] + 1)
-
-        yield advance
 
 
 def _tell(objects: int, size: int, *, as_json: bool) -> None:

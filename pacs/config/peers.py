@@ -31,6 +31,11 @@ class Peer:
         "Of what its roles allow, the services it may use: echo, store, query, retrieve, commitment, "
         "worklist, mpps.",
     )
+    commitment: Literal["same", "new"] = setting(
+        "same",
+        "Where it hears that its objects are kept: on the association it asked on while that is open, "
+        "or always on a new one.",
+    )
     send_transfer_syntaxes: tuple[str, ...] = setting(
         (),
         "Transfer syntaxes it is sent objects in where it accepts them, the best first, by UID or keyword; "

@@ -101,6 +101,15 @@ class DimseConfig:
         "What unknown stations may do where they are admitted: echo, store, query, retrieve, commitment, "
         "worklist, mpps.",
     )
+    call_timeout: float = setting(
+        120.0, "Seconds a station that we call may take to answer a request.", low=0.1, high=3600.0
+    )
+    pending_seconds: float = setting(
+        5.0,
+        "Whoever asked for a C-MOVE hears of it at least so often; many give up after 30 seconds without.",
+        low=0.1,
+        high=60.0,
+    )
     peers: Mapping[str, Peer] = field(
         default_factory=lambda: MappingProxyType({}),
         metadata={

@@ -300,6 +300,41 @@ LEVELS: dict[Level, Table] = {
     Level.IMAGE: instances,
 }
 
+# What stations want to be told is kept (pacs.commitment.rows). `turn` counts the requests under one
+# transaction UID, `digest` is that of the objects named, `seq` the event that it waits for. Who tells
+# the result holds it until `held_until_ns`. These rows are no cache: a rebuilt index keeps them.
+commitments = Table(
+    "commitments",
+    metadata,
+    _id(),
+    _text("aet"),
+    _text("transaction_uid"),
+    _count("turn"),
+    _text("digest"),
+    _count("n_objects"),
+    _count("n_failed"),
+    _count("asked_ns"),
+    _count("decided_ns"),
+    _count("told_ns"),
+    _text("told_by"),
+    _text("held_by"),
+    _count("held_until_ns"),
+    _count("seq"),
+    UniqueConstraint("aet", "transaction_uid", "turn"),
+    Index(None, "told_ns"),
+)
+
+commitment_objects = Table(
+    "commitment_objects",
+    metadata,
+    _id(),
+    _ref("commitment_fk", "commitments"),
+    _text("sop_class_uid"),
+    _text("sop_instance_uid"),
+    _text("verdict"),
+    Index(None, "commitment_fk", "verdict"),
+)
+
 # How far a named reader of the outbox has come (pacs.outbox.log).
 outbox_cursors = Table(
     "outbox_cursors",

@@ -1,12 +1,13 @@
 """Find stored instances by their unique keys, in a stable order and in bounded pieces."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
 from pacs.db import schema
 from pacs.db.connection import Database
+from pacs.dicom.level import Level
 
 _p, _s, _e, _i = schema.patients.c, schema.studies.c, schema.series.c, schema.instances.c
 _CHUNK = 500
@@ -33,6 +34,21 @@ def where(
     columns = (_p.patient_id, _s.study_instance_uid, _e.series_instance_uid, _i.sop_instance_uid)
     wanted = (patients, studies, series, instances)
     return [column.in_(values) for column, values in zip(columns, wanted, strict=True) if values]
+
+
+def levels(tx: sa.Connection, uids: Iterable[str]) -> dict[str, Level]:
+    """Which of the UIDs name a study, a series or an instance."""
+    wanted = tuple(uids)
+    columns = {
+        Level.STUDY: _s.study_instance_uid,
+        Level.SERIES: _e.series_instance_uid,
+        Level.IMAGE: _i.sop_instance_uid,
+    }
+    return {
+        row[0]: level
+        for level, column in columns.items()
+        for row in tx.execute(sa.select(column).where(column.in_(wanted)))
+    }
 
 
 def count_and_syntaxes(tx: sa.Connection, conditions: Where) -> tuple[int, tuple[tuple[str, str], ...]]:
@@ -85,6 +101,14 @@ STORED_COLUMNS = (
     _i.dataset_offset,
     _i.digest,
     _i.n_frames,
+    _i.received_ns,
+)
+DIGEST_COLUMNS = (
+    _i.sop_class_uid,
+    _i.size,
+    _i.dataset_offset,
+    _i.digest,
+    _i.prefix_digest,
     _i.received_ns,
 )
 JSON_COLUMNS = (_s.study_instance_uid, _e.series_instance_uid, _i.sop_instance_uid, _i.json)

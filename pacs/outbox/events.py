@@ -16,6 +16,8 @@ class Kind(StrEnum):
     SUPERSEDED = "superseded"
     REFUSED = "refused"
     SETTLED = "settled"  # nothing more came for a study for a while; payload: its generation
+    COMMITMENT_ASKED = "commitment-asked"  # payload: its number
+    COMMITMENT_DECIDED = "commitment-decided"  # the same
     MODEL_RUN = "model-run"  # something is to be done for a run of a model; payload: which, of which model
 
 

@@ -1,14 +1,15 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from pacs.audit.looks import Looks
 from pacs.auth.actor import Actor
-from pacs.auth.policy import Action
+from pacs.auth.policy import Action, require
 from pacs.db.connection import Database, Transaction
+from pacs.dicom.level import Level
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
@@ -90,6 +91,26 @@ class Retrieve:
         with self._db.read() as tx:
             count, contexts = lookup.count_and_syntaxes(tx, conditions)
         return Chosen(self._db, conditions, count, contexts)
+
+    def named(self, actor: Actor, uids: Iterable[str]) -> tuple[Chosen, ...]:
+        """What UIDs of studies, series and instances stand for, a part for each of these levels.
+
+        Raises NotFound for one that is none of them, Forbidden (audited)."""
+        wanted = tuple(dict.fromkeys(uids))
+        with self._db.read() as tx:
+            levels = lookup.levels(tx, wanted)
+        by_level = {level: tuple(uid for uid in wanted if levels.get(uid) is level) for level in Level}
+        parts = (
+            Wanted(studies=by_level[Level.STUDY]),
+            Wanted(series=by_level[Level.SERIES]),
+            Wanted(instances=by_level[Level.IMAGE]),
+        )
+        chosen = tuple(self.choose(actor, part) for part in parts if _conditions(part))
+        unknown = [uid for uid in wanted if uid not in levels]
+        if unknown:
+            require(actor, Action.READ)
+            raise NotFound(f"no study, series or instance has the UID {unknown[0][:64]}")
+        return chosen
 
     def open(self, stored: StoredObject) -> ByteSource:
         """The Part 10 file that was chosen, whatever became of it since. Raises NotFound, Unavailable."""

@@ -2,12 +2,14 @@
 
 from dataclasses import fields
 from io import BytesIO
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag
 
 from dimse import command
 from dimse.command import Command, Operation
@@ -18,6 +20,7 @@ UIDS = st.just("") | st.lists(st.integers(0, 999), min_size=1, max_size=6).map(
     lambda p: ".".join(map(str, p))
 )
 TITLES = st.text("ABCXYZ_09", max_size=16)
+TAGS = st.lists(st.integers(0, 0xFFFFFFFF), max_size=3).map(tuple)
 COMMANDS = st.builds(
     Command,
     st.integers(0, 0xFFFF),
@@ -35,6 +38,11 @@ COMMANDS = st.builds(
     warning=NUMBERS,
     originator_aet=TITLES,
     originator_message_id=NUMBERS,
+    error_id=NUMBERS,
+    event_type=NUMBERS,
+    action_type=NUMBERS,
+    attributes=TAGS,
+    offending_elements=TAGS,
 )
 
 
@@ -49,7 +57,16 @@ def test_pydicom_reads_the_same(message: Command) -> None:
     assert found.CommandField == message.field
     assert found.get("Status") == message.status
     assert str(found.get("AffectedSOPInstanceUID", "")) == message.sop_instance
+    assert found.get("ActionTypeID") == message.action_type
+    assert found.get("EventTypeID") == message.event_type
+    assert _tags(found.get("AttributeIdentifierList")) == message.attributes
     assert found.CommandGroupLength == len(command.encode(message)) - 12
+
+
+def _tags(value: Any) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    return (int(value),) if isinstance(value, BaseTag) else tuple(map(int, value))
 
 
 def test_the_table_is_the_dictionary() -> None:

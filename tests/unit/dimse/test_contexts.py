@@ -11,7 +11,6 @@ from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
 from dimse import contexts
 from dimse.associate import AssociateRequest, Proposed, Role
-from dimse.command import Operation
 from pacs.dicom import uids
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -45,7 +44,7 @@ def theirs(proposed: Proposed, roles: dict[str, tuple[bool, bool]]) -> tuple[int
     request.transfer_syntax = list(proposed.transfer_syntaxes)
     ours: list[Any] = []
     if contexts.is_supported(proposed.abstract_syntax, unknown_sop_classes=False):
-        storing = contexts.operation_of(proposed.abstract_syntax) is Operation.C_STORE
+        storing = contexts.is_storage(proposed.abstract_syntax)
         context = PresentationContext()
         context.abstract_syntax = proposed.abstract_syntax
         known = contexts.TRANSFER_SYNTAXES if storing else contexts.QUERY_SYNTAXES
@@ -61,7 +60,7 @@ def theirs(proposed: Proposed, roles: dict[str, tuple[bool, bool]]) -> tuple[int
 def test_the_same_outcome_as_pynetdicom(
     proposed: tuple[Proposed, ...], roles: dict[str, tuple[bool, bool]]
 ) -> None:
-    storage_roles = {c: r for c, r in roles.items() if contexts.operation_of(c) is Operation.C_STORE}
+    storage_roles = {c: r for c, r in roles.items() if contexts.is_storage(c)}
     request = asked(*proposed, roles=tuple(Role(c, *r) for c, r in storage_roles.items()))
     agreed = contexts.negotiate(request, unknown_sop_classes=False)
     assert [a.id for a in agreed.answers] == [p.id for p in proposed]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimse import command
+from dimse import command, contexts
 from dimse.command import Command, Operation
-from dimse.session import SERVICES
+from dimse.session import NORMALIZED, SERVICES
 from pacs.dicom import uids
 from pacs.dicom.header import part10_prefix
 from pacs.dicom.level import Level
@@ -139,7 +139,9 @@ def test_an_answer_to_nothing_ends_the_association() -> None:
 
 
 def test_every_service_is_for_one_kind_of_class() -> None:
-    assert set(SERVICES) == set(Operation) - {Operation.C_CANCEL}
+    composite = {operation for operation in Operation if operation.name.startswith("C_")}
+    assert set(SERVICES) == composite - {Operation.C_CANCEL}
+    assert set(NORMALIZED) == {(uid, one) for uid, ones in contexts.NORMALIZED.items() for one in ones}
 
 
 LEVEL_STUDY = bytes.fromhex("0800 5200") + b"CS\x06\0STUDY "

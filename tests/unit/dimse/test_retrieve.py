@@ -3,13 +3,14 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import pytest
 
-from dimse import associate, command, pdu, retrieve
+from dimse import associate, command, pdu
 from dimse.associate import Answered, AssociateAccept, AssociateReject, Proposed, Role
 from dimse.command import Command, Operation
 from dimse.pdu import Kind
@@ -119,16 +120,6 @@ def test_what_the_peer_does_not_take_is_counted_and_listed() -> None:
         assert (out.final.status, out.counts) == (0xB000, (None, 2, 3, 0))
         assert b"1.2.2\\1.2.3\\1.2.4" in out.identifier
         assert out.final.error_comment == "nothing fits"
-
-
-def test_a_data_set_under_way_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even by news of the retrieval: both go over one association."""
-    monkeypatch.setattr(retrieve, "_HEARTBEAT", 0.0)
-    with service() as running:
-        running.archive.put_stream("1.2.1", lambda: iter([bytes(10)] * 5))
-        out = get(running)
-        assert out.received == {"1.2.1": bytes(50)}
-        assert [p.remaining for p in out.pending] == [0]
 
 
 def test_all_failed() -> None:
@@ -247,6 +238,8 @@ class Destination:
     collide: bool = False
     max_length: int = 16_384
     associations: list[int] = field(default_factory=list)
+    silent_before_accepting: float = 0.0
+    silent_before_answering: float = 0.0
     received: dict[str, bytes] = field(default_factory=dict)
     requests: list[Command] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
@@ -273,6 +266,7 @@ class Destination:
         if self.reject is not None:
             peer.send(associate.encode_reject(self.reject))
             return
+        time.sleep(self.silent_before_accepting)
         self.associations.append(len(asked.contexts))
         answers = tuple(self._answer(one) for one in asked.contexts)
         peer.send(associate.encode_accept(AssociateAccept("D", "H", answers, self.max_length)))
@@ -304,20 +298,21 @@ class Destination:
                         self.requests.append(asked)
                         if len(self.received) == self.hang_up_after:
                             return
+                        time.sleep(self.silent_before_answering)
                         answer = Command(0x8001, responded_to=asked.message_id, status=self.status)
                         peer.request(one.context_id, answer)
                         raw = data = b""
 
 
 @contextlib.contextmanager
-def moving(destination: Destination) -> Iterator[Running]:
+def moving(destination: Destination, **dimse: float) -> Iterator[Running]:
     with socket.create_server(("127.0.0.1", 0), backlog=16) as sock:
         port = sock.getsockname()[1]
         threading.Thread(target=destination.serve, args=(sock,), daemon=True).start()
         peers = MappingProxyType(
             {"DEST": Known("DEST", "127.0.0.1", port), "NOBODY": Known("NOBODY", "127.0.0.1", 1)}
         )
-        with service(peers=peers) as running:
+        with service(peers=peers, **dimse) as running:
             yield running
     assert not destination.errors
 
@@ -416,14 +411,6 @@ def test_move_is_cancelled() -> None:
         out = move(running, cancel=True)
     assert out.final.status == 0xFE00
     assert (out.final.remaining or 0) > 0
-
-
-def test_a_slow_object_does_not_leave_the_requestor_without_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrieve, "_HEARTBEAT", 0.0)
-    with moving(Destination()) as running:
-        running.archive.put_stream("1.2.1", lambda: iter([bytes(10)] * 5))
-        out = move(running)
-    assert [p.remaining for p in out.pending] == [1] * 5 + [0]
 
 
 def test_trouble_while_choosing() -> None:
