@@ -8,6 +8,8 @@ from pacs.auth.actor import Actor
 from pacs.config import Config
 from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Receipt
+from pacs.orders.model import DataSet, Declined, Taken
+from pacs.orders.schedule import Asked
 from pacs.query.model import Match, Query
 from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.selection import StoredObject, Wanted
@@ -52,6 +54,16 @@ class Retrieve(Protocol):
     def give(self, stored: StoredObject, accepted: Collection[str]) -> AbstractContextManager[Given]: ...
 
 
+class Schedule(Protocol):
+    def stream(self, actor: Actor, asked: Asked) -> Iterator[DataSet]: ...
+
+
+class Performing(Protocol):
+    def create(self, actor: Actor, uid: str, dataset: DataSet) -> Taken | Declined: ...
+
+    def set(self, actor: Actor, uid: str, change: DataSet) -> Taken | Declined: ...
+
+
 class Door(Protocol):
     def station(self, calling_aet: str, address: str) -> Actor | None: ...
 
@@ -68,6 +80,12 @@ class Archive(Protocol):
 
     @property
     def retrieve(self) -> Retrieve: ...
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+    @property
+    def performing(self) -> Performing: ...
 
     @property
     def door(self) -> Door: ...

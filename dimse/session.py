@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dimse import command, contexts, echo, find, retrieve, status, store
+from dimse import command, contexts, echo, find, mpps, retrieve, status, store, worklist
 from dimse.channel import Channel, Counts, Request
 from dimse.command import RESPONSE, Command, Operation
 from dimse.dialogue import Dialogue, Incoming
@@ -34,8 +34,14 @@ SERVICES: Final[Mapping[int, Handler]] = MappingProxyType(
     }
 )
 
-# The normalized ones, by the class they are for: several classes share an operation.
-NORMALIZED: Final[Mapping[tuple[str, int], Handler]] = MappingProxyType({})
+# Those of one class only: several classes share an operation.
+NORMALIZED: Final[Mapping[tuple[str, int], Handler]] = MappingProxyType(
+    {
+        (contexts.MODALITY_WORKLIST, Operation.C_FIND): worklist.handle,
+        (contexts.PERFORMED_STEP, Operation.N_CREATE): mpps.handle_create,
+        (contexts.PERFORMED_STEP, Operation.N_SET): mpps.handle_set,
+    }
+)
 
 
 def run(archive: Archive, actor: Actor, association: Association) -> None:
@@ -122,6 +128,7 @@ class _Channel:
             status=answer.code,
             error_comment=status.comment(answer),
             error_id=answer.error_id,
+            attributes=answer.attributes,
             event_type=asked.event_type,
             action_type=asked.action_type,
             remaining=counts.remaining if counts else None,

@@ -16,6 +16,9 @@ class Action(StrEnum):
     INSPECT = "inspect"  # server facts, audit trail, configuration
     WORKLIST = "worklist"  # see what is to be read, claim it, finish it, judge its findings
     REPRIORITISE = "reprioritise"  # let what a model found change the order of the list
+    ORDER = "order"  # say what is to be scanned, and take it back
+    SCHEDULE = "schedule"  # see what is to be scanned
+    PERFORM = "perform"  # tell what was scanned
     ANSWER = "answer"  # a model tells what it found: with the token of the run, and no other
 
 
@@ -27,6 +30,9 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.INSPECT: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.WORKLIST: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.REPRIORITISE: frozenset({Role.ADMIN}),
+    Action.ORDER: frozenset({Role.SENDER, Role.ADMIN}),
+    Action.SCHEDULE: frozenset(Role),  # a modality that may only send needs its worklist, too
+    Action.PERFORM: frozenset({Role.SENDER, Role.ADMIN}),
     Action.ANSWER: frozenset(),
 }
 

@@ -12,6 +12,7 @@ from pacs.cli import (
     bring,
     check,
     codecs,
+    orders,
     recompress,
     renditions,
     role,
@@ -77,6 +78,7 @@ app.command("codecs")(codecs.show)
 app.command("recompress")(recompress.recompress)
 app.command("role", hidden=True)(role.role)
 app.add_typer(ai.app, name="ai")
+app.add_typer(orders.app, name="orders")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(tier.app, name="tier")
