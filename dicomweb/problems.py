@@ -11,6 +11,7 @@ from pacs.errors import Conflict, Forbidden, Invalid, NotAcceptable, NotFound, P
 _log = log.get(__name__)
 
 OK = 200
+CREATED = 201
 PARTIAL = 206
 ACCEPTED = 202
 NOT_MODIFIED = 304

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from dicomweb import ai, bulkdata, frames, metadata, pages, qido, rendered, stow, wado, worklist
+from dicomweb import ai, bulkdata, frames, metadata, orders, pages, qido, rendered, stow, wado, worklist
 from dicomweb.calls import Call
 from dicomweb.urls import PREFIX
 
@@ -73,6 +73,11 @@ ROUTES: tuple[Get | Post, ...] = (
     Post("/api/worklist/{study}/request/{priority}", worklist.request),
     Post("/api/findings/{finding}/{verdict}", worklist.judge),
     Get("/api/models", worklist.score_cards),
+    # What is to be scanned
+    Get("/api/orders", orders.page),
+    Post("/api/orders", orders.place),
+    Get("/api/orders/{order}", orders.order),
+    Post("/api/orders/{order}/cancel", orders.cancel),
     # Models
     Post("/api/ai/runs/{run}/findings", ai.findings),
     # Operations and the pages

@@ -18,6 +18,8 @@ from pacs.dicom import uids
 
 VERIFICATION: Final = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT: Final = "1.2.840.10008.1.20.1"  # the push model, PS3.4 J.3
+MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"  # PS3.4 K.6.1
+PERFORMED_STEP: Final = "1.2.840.10008.3.1.2.3.3"  # PS3.4 F.7
 MAX_CONTEXTS: Final = 128  # odd IDs from 1 to 255 (PS3.8 9.3.2.2)
 
 
@@ -43,9 +45,13 @@ MODELS: Final[Mapping[Operation, Mapping[str, Root]]] = MappingProxyType(
         Operation.C_GET: _root("Get"),
     }
 )
-# Classes of normalized services, and what may be asked of us for each (PS3.4, PS3.7 10).
+# Classes with services of their own, and what may be asked of us for each (PS3.4, PS3.7 10).
 NORMALIZED: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType(
-    {STORAGE_COMMITMENT: frozenset({Operation.N_ACTION})}
+    {
+        STORAGE_COMMITMENT: frozenset({Operation.N_ACTION}),
+        MODALITY_WORKLIST: frozenset({Operation.C_FIND}),
+        PERFORMED_STEP: frozenset({Operation.N_CREATE, Operation.N_SET}),
+    }
 )
 _OPERATIONS: Final[Mapping[str, frozenset[Operation]]] = MappingProxyType(
     {

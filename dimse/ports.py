@@ -5,10 +5,13 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from pacs.auth.actor import Actor
-from pacs.commitment.model import Asked, Result
+from pacs.commitment import model as commitment
+from pacs.commitment.model import Result
 from pacs.config import Config
 from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Receipt
+from pacs.orders.model import DataSet, Declined, Taken
+from pacs.orders.schedule import Asked
 from pacs.query.model import Match, Query
 from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.selection import StoredObject, Wanted
@@ -62,13 +65,23 @@ class Visitor(Protocol):
 
 
 class Commitments(Protocol):
-    def ask(self, actor: Actor, asked: Asked, *, holder: str = "") -> int: ...
+    def ask(self, actor: Actor, asked: commitment.Asked, *, holder: str = "") -> int: ...
 
     def result(self, actor: Actor, id_: int, holder: str) -> Result | None: ...
 
     def told(self, actor: Actor, id_: int) -> None: ...
 
     def let_go(self, actor: Actor, id_: int, holder: str) -> None: ...
+
+
+class Schedule(Protocol):
+    def stream(self, actor: Actor, asked: Asked) -> Iterator[DataSet]: ...
+
+
+class Performing(Protocol):
+    def create(self, actor: Actor, uid: str, dataset: DataSet) -> Taken | Declined: ...
+
+    def set(self, actor: Actor, uid: str, change: DataSet) -> Taken | Declined: ...
 
 
 class Door(Protocol):
@@ -90,6 +103,12 @@ class Archive(Protocol):
 
     @property
     def commitments(self) -> Commitments: ...
+
+    @property
+    def schedule(self) -> Schedule: ...
+
+    @property
+    def performing(self) -> Performing: ...
 
     @property
     def door(self) -> Door: ...

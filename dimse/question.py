@@ -17,12 +17,17 @@ _LEVELS: Final[Mapping[str, Level]] = MappingProxyType({level.name: level for le
 
 def read(request: Request, channel: Channel) -> Identifier:
     """Raises Invalid for what is no data set or larger than any identifier needs to be."""
+    return identifier.decode(gather(channel), request.context.transfer_syntax)
+
+
+def gather(channel: Channel) -> bytes:
+    """A data set that fits into memory. Raises Invalid for one that is larger than any needs to be."""
     gathered = bytearray()
     for fragment in channel.fragments():
         gathered += fragment
         if len(gathered) > identifier.MAX_SIZE:
-            raise Invalid("identifier is too large")
-    return identifier.decode(bytes(gathered), request.context.transfer_syntax)
+            raise Invalid("the data set is too large")
+    return bytes(gathered)
 
 
 def level_of(asked: Identifier, root: Root) -> Level | Status:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from dimse import command, commitment, contexts, echo, find, retrieve, status, store
+from dimse import command, commitment, contexts, echo, find, mpps, retrieve, status, store, worklist
 from dimse.asides import Asides
 from dimse.channel import Aside, Channel, Counts, Request
 from dimse.command import RESPONSE, Command, Operation
@@ -35,9 +35,14 @@ SERVICES: Final[Mapping[int, Handler]] = MappingProxyType(
     }
 )
 
-# The normalized ones, by the class they are for: several classes share an operation.
+# Those of one class only: several classes share an operation.
 NORMALIZED: Final[Mapping[tuple[str, int], Handler]] = MappingProxyType(
-    {(contexts.STORAGE_COMMITMENT, Operation.N_ACTION): commitment.handle}
+    {
+        (contexts.STORAGE_COMMITMENT, Operation.N_ACTION): commitment.handle,
+        (contexts.MODALITY_WORKLIST, Operation.C_FIND): worklist.handle,
+        (contexts.PERFORMED_STEP, Operation.N_CREATE): mpps.handle_create,
+        (contexts.PERFORMED_STEP, Operation.N_SET): mpps.handle_set,
+    }
 )
 
 
@@ -131,6 +136,7 @@ class _Channel:
             status=answer.code,
             error_comment=status.comment(answer),
             error_id=answer.error_id,
+            attributes=answer.attributes,
             event_type=asked.event_type,
             action_type=asked.action_type,
             remaining=counts.remaining if counts else None,

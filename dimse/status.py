@@ -1,25 +1,29 @@
 """The one file that knows DIMSE status codes (PS3.7 C, PS3.4 B.2.3, C.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from dimse.command import Operation
 from pacs.commitment.model import Verdict
+from pacs.dicom.attributes import tag_of
 from pacs.errors import Conflict, Forbidden, Invalid, NotAcceptable, NotFound, PacsError, Unavailable
 from pacs.ingest.receipt import Receipt, Refused
+from pacs.orders.model import Declined, Fault
 
 COMMENT_LENGTH: Final = 64  # Error Comment (0000,0902) has the VR LO
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`error_id` tells more of a failure, where a service defines such numbers (PS3.7 C.5)."""
+    """`error_id` tells more of a failure, where a service defines such numbers (PS3.7 C.5), and
+    `attributes` which ones it is about."""
 
     code: int
     comment: str = ""
     error_id: int | None = None
+    attributes: tuple[int, ...] = ()
 
     @property
     def is_pending(self) -> bool:
@@ -82,6 +86,21 @@ _REFUSED: Final[Mapping[str, int]] = MappingProxyType(
 )
 CANNOT_UNDERSTAND: Final = 0xC000
 
+_ATTRIBUTES_KEPT: Final = 0x0107  # a warning: the rest is done (PS3.7 10.1.3.1.9)
+
+# What is told of a performed procedure step and not taken (PS3.7 10.1.3.1.9 and 10.1.5.1.6, PS3.4 F.7.2).
+_DECLINED: Final[Mapping[Fault, int]] = MappingProxyType(
+    {
+        Fault.DUPLICATE: 0x0111,
+        Fault.UNKNOWN: 0x0112,
+        Fault.FINAL: 0x0110,
+        Fault.MISSING: 0x0120,
+        Fault.EMPTY: 0x0121,
+        Fault.INVALID: 0x0106,
+    }
+)
+_NO_LONGER_UPDATED: Final = 0xA506  # Error ID beside 0110
+
 # PS3.4 Tables B.2-1, C.4-1, C.4-2 and C.4-3: out of resources differs by service.
 _UNAVAILABLE: Final[Mapping[int, int]] = MappingProxyType(
     {Operation.C_STORE: 0xA700, Operation.C_FIND: 0xA700, Operation.C_MOVE: 0xA701, Operation.C_GET: 0xA701}
@@ -124,6 +143,17 @@ def of_error(operation: int, error: PacsError) -> Status:
     kinds = _NORMALIZED_KINDS if Operation.N_EVENT_REPORT <= operation <= Operation.N_DELETE else _KINDS
     code = next((code for kind, code in kinds if isinstance(error, kind)), PROCESSING_FAILURE.code)
     return Status(code, str(error))
+
+
+def of_declined(declined: Declined) -> Status:
+    error_id = _NO_LONGER_UPDATED if declined.fault is Fault.FINAL else None
+    return Status(_DECLINED[declined.fault], declined.reason, error_id, declined.tags)
+
+
+def kept(keywords: Iterable[str]) -> Status:
+    """Done, but for attributes that may not be set."""
+    tags = tuple(map(tag_of, keywords))
+    return Status(_ATTRIBUTES_KEPT, "attributes that may not be set were left", attributes=tags)
 
 
 def not_converted(error: NotAcceptable) -> Status:

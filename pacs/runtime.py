@@ -27,6 +27,10 @@ from pacs.ingest.check import Checker
 from pacs.ingest.recompress import Recompressor
 from pacs.ingest.recover import recover
 from pacs.ingest.settle import Settler
+from pacs.orders.book import Orders
+from pacs.orders.performed import Performing
+from pacs.orders.schedule import Schedule
+from pacs.orders.whole import Whole
 from pacs.outbox.crew import Chore, Crew, trimming
 from pacs.outbox.subscriber import Subscriber
 from pacs.query.find import Search
@@ -51,6 +55,7 @@ _DATABASE_FILE = "index.db"
 _CACHE = "cache"
 _RECOVER_EVERY_S = 10.0
 _EVICT_EVERY_S = 10.0
+_LOOK_FOR_WHOLE_EVERY_S = 0.5
 _EVENTS_KEPT_S = 30 * 86_400.0
 
 
@@ -80,6 +85,9 @@ class Archive:
     checker: Checker
     worklist: Worklist
     reprioritise: Reprioritise
+    orders: Orders
+    schedule: Schedule
+    performing: Performing
     recompressor: Recompressor
     evictor: Evictor
     stores: Stores
@@ -132,6 +140,7 @@ class Archive:
         chores = (
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
+            Chore("performed", Whole(db).settle, every_s=_LOOK_FOR_WHOLE_EVERY_S),
             Chore("claims", self.worklist.sweep, every_s=1.0),
             Chore("evict", lambda: self.evictor.finish() > 0, every_s=_EVICT_EVERY_S),
             self.renditions.chore(),
@@ -224,6 +233,9 @@ def open_archive(config: Config) -> Archive:
             checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),
+            orders=Orders(db, looks),
+            schedule=Schedule(db, looks, config.orders.drop_when),
+            performing=Performing(db),
             recompressor=Recompressor(
                 db,
                 hot,

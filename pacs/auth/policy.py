@@ -17,6 +17,9 @@ class Action(StrEnum):
     WORKLIST = "worklist"  # see what is to be read, claim it, finish it, judge its findings
     REPRIORITISE = "reprioritise"  # let what a model found change the order of the list
     COMMIT = "commit"  # ask that objects be kept, and hear whether they are
+    ORDER = "order"  # say what is to be scanned, and take it back
+    SCHEDULE = "schedule"  # see what is to be scanned
+    PERFORM = "perform"  # tell what was scanned
     ANSWER = "answer"  # a model tells what it found: with the token of the run, and no other
 
 
@@ -29,6 +32,9 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.WORKLIST: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.REPRIORITISE: frozenset({Role.ADMIN}),
     Action.COMMIT: frozenset({Role.SENDER, Role.ADMIN}),
+    Action.ORDER: frozenset({Role.SENDER, Role.ADMIN}),
+    Action.SCHEDULE: frozenset(Role),  # a modality that may only send needs its worklist, too
+    Action.PERFORM: frozenset({Role.SENDER, Role.ADMIN}),
     Action.ANSWER: frozenset(),
 }
 
@@ -39,6 +45,9 @@ _RIGHT: Final[dict[Action, Right]] = {
     Action.STORE: Right.STORE,
     Action.SEARCH: Right.QUERY,
     Action.READ: Right.RETRIEVE,
+    Action.COMMIT: Right.COMMITMENT,
+    Action.SCHEDULE: Right.WORKLIST,
+    Action.PERFORM: Right.MPPS,
 }
 
 _SCOPED: Final = frozenset({Action.SEARCH, Action.READ, Action.STORE, Action.ANSWER})

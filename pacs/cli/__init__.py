@@ -13,6 +13,7 @@ from pacs.cli import (
     check,
     codecs,
     commitment,
+    orders,
     recompress,
     renditions,
     serve,
@@ -82,6 +83,7 @@ app.command("codecs")(codecs.show)
 app.command("recompress")(recompress.recompress)
 app.add_typer(ai.app, name="ai")
 app.add_typer(commitment.app, name="commitment")
+app.add_typer(orders.app, name="orders")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(tier.app, name="tier")

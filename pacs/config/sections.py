@@ -149,6 +149,17 @@ class ReadingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OrdersConfig:
+    """What is to be scanned."""
+
+    drop_when: Literal["in-progress", "completed", "never"] = setting(
+        "completed",
+        "When a scheduled step leaves the modality worklist: once a modality has begun it (in-progress), "
+        "once it is completed or discontinued (completed), or never. Cancelled ones always do.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class RenditionsConfig:
     """Thumbnails kept in the data folder. They can be made again at any time."""
 
@@ -218,6 +229,7 @@ class Config:
     web: WebConfig = field(default_factory=WebConfig)
     auth: AuthConfig = field(default_factory=AuthConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
+    orders: OrdersConfig = field(default_factory=OrdersConfig)
     cold: ColdConfig = field(default_factory=ColdConfig)
     tier: TierConfig = field(default_factory=TierConfig)
     renditions: RenditionsConfig = field(default_factory=RenditionsConfig)

@@ -487,3 +487,84 @@ ai_runs = Table(
     UniqueConstraint("study_uid", "model", "ordinal"),
     Index(None, "state", "until_ns"),
 )
+
+# What is to be scanned: one row for each requested procedure, `attrs` all that was said of it in DICOM
+# JSON. `patient_name` holds the folded component groups, to narrow searches by.
+orders = Table(
+    "orders",
+    metadata,
+    _id(),
+    Column("study_uid", Text, nullable=False, unique=True),
+    _text("patient_id"),
+    _text("patient_name"),
+    _text("accession_number"),
+    _text("procedure_id"),
+    _text("attrs"),
+    _text("placed_by"),
+    _count("placed_ns"),
+    _count("cancelled_ns"),
+    Index(None, "patient_id"),
+    Index(None, "accession_number"),
+)
+
+# `said_status` is what the order said of the step, `status` what has become of it since; `ended` is 1
+# when nothing more is to be done for it. `stations` is `\A\B\`.
+scheduled_steps = Table(
+    "scheduled_steps",
+    metadata,
+    _id(),
+    _ref("order_fk", "orders"),
+    Column("step_id", Text, nullable=False),
+    _text("stations"),
+    _text("modality"),
+    _text("start_date"),
+    _text("start_time"),
+    _text("said_status"),
+    _text("status"),
+    _count("ended"),
+    _text("attrs"),
+    UniqueConstraint("order_fk", "step_id"),
+    Index(None, "ended", "start_date", "start_time", "id"),
+    Index(None, "start_date", "start_time", "id"),
+)
+
+# What a modality told of its work (MPPS), `attrs` all of it in DICOM JSON. Until `awaited_until_ns`
+# the objects it names are looked out for; they stand in `performed_instances` for so long.
+performed_steps = Table(
+    "performed_steps",
+    metadata,
+    _id(),
+    Column("sop_instance_uid", Text, nullable=False, unique=True),
+    _text("status"),
+    _text("reason"),
+    _text("station"),
+    _text("patient_id"),
+    _text("attrs"),
+    _count("created_ns"),
+    _count("changed_ns"),
+    _count("awaited_until_ns"),
+    Index(None, "awaited_until_ns"),
+)
+
+performed_studies = Table(
+    "performed_studies",
+    metadata,
+    Column("performed_fk", Identity, ForeignKey("performed_steps.id"), primary_key=True),
+    Column("study_uid", Text, primary_key=True),
+    Index(None, "study_uid"),
+)
+
+performed_scheduled = Table(
+    "performed_scheduled",
+    metadata,
+    Column("performed_fk", Identity, ForeignKey("performed_steps.id"), primary_key=True),
+    Column("step_fk", Identity, ForeignKey("scheduled_steps.id"), primary_key=True),
+    Index(None, "step_fk"),
+)
+
+performed_instances = Table(
+    "performed_instances",
+    metadata,
+    Column("performed_fk", Identity, ForeignKey("performed_steps.id"), primary_key=True),
+    Column("sop_instance_uid", Text, primary_key=True),
+)

@@ -58,14 +58,43 @@ class Settler:
         due = _due(self._until_ns(tx)).order_by(_s.quiet_since_ns).limit(_AT_ONCE)
         rows = tx.execute(due.with_for_update(skip_locked=True)).all()
         for row in rows:
-            generation = row.generation + 1
-            tx.execute(
-                sa.update(schema.settling)
-                .where(_s.study_uid == row.study_uid)
-                .values(quiet_since_ns=None, generation=generation)
-            )
-            events.append(tx, Event(Kind.SETTLED, row.study_uid, payload={"generation": generation}))
+            _settle(tx, row.study_uid, row.generation + 1)
         return bool(rows)
+
+
+def _settle(tx: sa.Connection, study_uid: str, generation: int) -> None:
+    tx.execute(
+        sa.update(schema.settling)
+        .where(_s.study_uid == study_uid)
+        .values(quiet_since_ns=None, generation=generation)
+    )
+    events.append(tx, Event(Kind.SETTLED, study_uid, payload={"generation": generation}))
+
+
+def settle_now(tx: sa.Connection, study_uid: str) -> bool:
+    """Settle a study of which somebody knows that it is whole, without waiting for quiet.
+
+    False while arrivals are still to be noted, which would unsettle it again, and when nothing of it
+    has come since it last settled. In a transaction that has seen the objects that make it whole."""
+    if _has_unnoted(tx, study_uid):
+        return False
+    waiting = sa.select(_s.generation).where(_s.study_uid == study_uid, _s.quiet_since_ns.is_not(None))
+    generation = tx.execute(waiting.with_for_update(skip_locked=True)).scalar_one_or_none()
+    if generation is None:
+        return False
+    _settle(tx, study_uid, generation + 1)
+    return True
+
+
+def is_unsettled(tx: sa.Connection, study_uid: str) -> bool:
+    """Whether something of the study has come since it last settled."""
+    waiting = sa.select(_s.study_uid).where(_s.study_uid == study_uid, _s.quiet_since_ns.is_not(None))
+    return _has_unnoted(tx, study_uid) or tx.execute(waiting).first() is not None
+
+
+def _has_unnoted(tx: sa.Connection, study_uid: str) -> bool:
+    at = log.position(tx, NAME) or log.START
+    return log.first_unread_ns(tx, at, _KINDS, study_uid) is not None
 
 
 def note(tx: sa.Connection, arrivals: Sequence[Told]) -> None:

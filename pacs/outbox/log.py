@@ -82,12 +82,16 @@ def told(row: Any) -> Told:
     )
 
 
-def first_unread_ns(tx: sa.Connection, after: Position, kinds: Iterable[str] = ()) -> int | None:
-    """When the first committed event after `after` (of these kinds, if any are given) was told,
-    whether or not it may be read yet."""
+def first_unread_ns(
+    tx: sa.Connection, after: Position, kinds: Iterable[str] = (), study_uid: str = ""
+) -> int | None:
+    """When the first committed event after `after` (of these kinds and this study, if any are given)
+    was told, whether or not it may be read yet."""
     query = _after(after).limit(1)
     if wanted := sorted(kinds):
         query = query.where(_o.kind.in_(wanted))
+    if study_uid:
+        query = query.where(_o.study_uid == study_uid)
     row = tx.execute(query).first()
     return None if row is None else int(row.at_ns)
 

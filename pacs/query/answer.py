@@ -1,6 +1,6 @@
 """A row becomes a Match: which attributes it carries, and from where they are taken."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -111,6 +111,17 @@ class Assembler:
             chosen[f"{_AVAILABILITY:08X}"] = _ONLINE
         study, series, instance = [*row.uids[: self._level], "", "", ""][:3]
         return Match(self._level, InstanceKey(study, series, instance), dict(sorted(chosen.items())))
+
+
+def chosen(dataset: Mapping[str, Element], returned: Iterable[Path]) -> DataSet:
+    """Those attributes of a data set, without a Value where it has none."""
+    asked: dict[int, list[Path]] = {}
+    for path in returned:
+        asked.setdefault(path[0], []).append(path[1:])
+    return {
+        f"{root:08X}": _pruned(dataset.get(f"{root:08X}") or {"vr": vr_of(root)}, below)
+        for root, below in sorted(asked.items())
+    }
 
 
 def _pruned(element: Element, below: Iterable[Path]) -> Element:

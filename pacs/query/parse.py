@@ -25,7 +25,7 @@ _NOT_MATCHED = {
 }
 _PAIRS = tuple(
     (tag_of(f"{name}Date"), tag_of(f"{name}Time"))
-    for name in ("Study", "Series", "Content", "PerformedProcedureStepStart")
+    for name in ("Study", "Series", "Content", "PerformedProcedureStepStart", "ScheduledProcedureStepStart")
 )
 
 
@@ -99,6 +99,20 @@ def from_keys(  # noqa: PLR0913 - each is one thing that a wire can ask for
         limit,
         tuple(dict.fromkeys(warnings)),
     )
+
+
+def conditions(keys: Keys, *, combined: bool = False) -> tuple[tuple[Condition, ...], tuple[str, ...]]:
+    """What `keys` ask of data sets that stand at no level, such as items of a worklist, and warnings of
+    those that are not matched. Raises Invalid when a value is not of its attribute's form."""
+    tree, warnings = _Node(), []
+    for p, values in keys:
+        if not p or p[0] in _OF_THE_WIRE or not p[-1] & 0xFFFF:
+            continue
+        if refusal := _refusal(Level.IMAGE, p, values, relational=True):
+            warnings.append(f"{keyword_of(p[0])} is not matched: {refusal}")
+        else:
+            _plant(tree, p, values)
+    return _conditions(tree, combined=combined), tuple(dict.fromkeys(warnings))
 
 
 def free_text(query: Query, text: str) -> Query:

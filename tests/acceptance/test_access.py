@@ -19,7 +19,7 @@ from pynetdicom.sop_class import Verification
 from dicomweb.routes import ROUTES, Post
 from dimse.command import Operation
 from dimse.session import SERVICES
-from tests.support.archive_server import ArchiveServer
+from tests.support.archive_server import REPOSITORY, ArchiveServer
 from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Client, NotAssociatedError, identifier, wait_for
 from tests.support.factory import Patient, ct_series
@@ -68,6 +68,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with server.running():
         guarded = Guarded(server, tokens, item)
         assert guarded.web("modality").store([item]).status == 200
+        order = (REPOSITORY / "examples" / "order.json").read_text()
+        placed = httpx.post(f"{server.url}/api/orders", content=order, headers=guarded.headers("modality"))
+        assert placed.status_code == 201
         yield guarded
 
 
@@ -83,6 +86,7 @@ def create_token(server: ArchiveServer, name: str, role: str) -> tuple[str, str]
 def filled(path: str, item: DicomObject) -> str:
     values = {"{study}": item.study, "{series}": item.series, "{instance}": item.instance}
     values |= {"{frames}": "1", "{path:path}": "7FE00010"}
+    values |= {"{order}": "1"}
     values |= {"{priority}": "STAT", "{finding}": "1", "{verdict}": "accepted", "{run}": "r1"}
     for name, value in values.items():
         path = path.replace(name, value)

@@ -80,6 +80,14 @@ class FakeArchive:
         return self
 
     @property
+    def schedule(self) -> Any:
+        raise NotImplementedError
+
+    @property
+    def performing(self) -> Any:
+        raise NotImplementedError
+
+    @property
     def door(self) -> "FakeArchive":
         return self
 

@@ -128,7 +128,7 @@ def test_beyond_the_limit_a_caller_is_told_to_come_back() -> None:
 
 def test_nothing_accepted_is_still_an_association() -> None:
     with service() as running, running.peer() as peer:
-        accept = peer.associate(("1.2.840.10008.3.1.2.3.3", uids.IMPLICIT_LE), (CT, "1.2.3"))
+        accept = peer.associate(("1.2.840.10008.5.1.1.9", uids.IMPLICIT_LE), (CT, "1.2.3"))
         assert [c.result for c in accept.contexts] == [3, 4]
         peer.release()
 

@@ -17,10 +17,10 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 JPEG = "1.2.840.10008.1.2.4.50"
 STUDY_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 PRIVATE = "1.2.826.0.1.3680043.10.9"
-MPPS = "1.2.840.10008.3.1.2.3.3"
+MPPS_NEWS = "1.2.840.10008.3.1.2.3.5"
 PRINT = "1.2.840.10008.5.1.1.9"
 
-CLASSES = st.sampled_from((contexts.VERIFICATION, CT, STUDY_GET, MPPS, "1.2.840.10008.5.1.4.1.1.4"))
+CLASSES = st.sampled_from((contexts.VERIFICATION, CT, STUDY_GET, MPPS_NEWS, "1.2.840.10008.5.1.4.1.1.4"))
 SYNTAXES = st.sampled_from((uids.IMPLICIT_LE, uids.EXPLICIT_LE, uids.EXPLICIT_BE, JPEG, "1.2.3.4"))
 PROPOSED = st.lists(
     st.tuples(CLASSES, st.lists(SYNTAXES, min_size=1, max_size=5, unique=True)), min_size=1, max_size=8
@@ -88,12 +88,16 @@ def test_retired_storage_classes_of_old_archives(uid: str) -> None:
     assert answer(uid, uids.IMPLICIT_LE) == (0, uids.IMPLICIT_LE)
 
 
-@pytest.mark.parametrize("uid", [MPPS, PRINT, "1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.38.1", PRIVATE])
+@pytest.mark.parametrize(
+    "uid", [MPPS_NEWS, PRINT, "1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.38.1", PRIVATE]
+)
 def test_what_is_no_storage_class_is_refused(uid: str) -> None:
     assert answer(uid, uids.IMPLICIT_LE)[0] == 3
 
 
-@pytest.mark.parametrize(("uid", "result"), [(PRIVATE, 0), (MPPS, 3), (PRINT, 3), ("no uid", 3), ("", 3)])
+@pytest.mark.parametrize(
+    ("uid", "result"), [(PRIVATE, 0), (MPPS_NEWS, 3), (PRINT, 3), ("no uid", 3), ("", 3)]
+)
 def test_unknown_classes_by_option(uid: str, result: int) -> None:
     assert answer(uid, uids.IMPLICIT_LE, unknown=True)[0] == result
 
@@ -124,7 +128,7 @@ def test_roles_are_granted_for_storage_only() -> None:
     roles = (
         Role(CT, scu=False, scp=True),
         Role(STUDY_GET, scu=True, scp=True),
-        Role(MPPS, scu=True, scp=True),
+        Role(MPPS_NEWS, scu=True, scp=True),
     )
     proposed = (Proposed(1, STUDY_GET, (uids.IMPLICIT_LE,)), Proposed(3, CT, (uids.IMPLICIT_LE,)))
     agreed = contexts.negotiate(asked(*proposed, roles=roles), unknown_sop_classes=False)

@@ -1,0 +1,45 @@
+"""C-FIND of the modality worklist (PS3.4 K.4.1): keys of one level, an item for each scheduled step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dimse import dataset, question, status
+from dimse.channel import Channel, Request
+from dimse.identifier import CHARACTER_SET, Identifier
+from dimse.ports import Archive
+from dimse.text import repertoire
+from pacs.auth.actor import Actor
+from pacs.orders import schedule
+
+
+def handle(archive: Archive, actor: Actor, request: Request, channel: Channel) -> None:
+    """Answer every item as it is found, by its start. Raises what the search raises."""
+    asked = question.read(request, channel)
+    wanted = schedule.ask(asked.keys())
+    # FF01 tells that keys were not matched on (PS3.4 Table K.4-1).
+    pending = status.PENDING_UNSUPPORTED_KEYS if wanted.warnings else status.PENDING
+    answers = _Answers(asked, request.context.transfer_syntax)
+    for item in archive.schedule.stream(actor, wanted):
+        if channel.cancelled():
+            channel.reply(status.CANCEL)
+            return
+        channel.reply(pending, identifier=answers.encode(item))
+    channel.reply(status.SUCCESS)
+
+
+class _Answers:
+    """Response identifiers: every requested attribute, present or empty, and no other (K.4.1.1.3.2)."""
+
+    def __init__(self, asked: Identifier, transfer_syntax: str) -> None:
+        self._transfer_syntax = transfer_syntax
+        self._repertoire = repertoire(asked.character_set)
+        self._empty = {tag: {"vr": key.vr} for tag, key in asked.attributes.items() if tag != CHARACTER_SET}
+        self._creators = {
+            tag: {"vr": "LO", "Value": list(key.values)} for tag, key in asked.creators().items()
+        }
+
+    def encode(self, item: Mapping[str, Any]) -> bytes:
+        found = {int(tag, 16): element for tag, element in item.items()}
+        return dataset.encode(
+            {**self._empty, **found, **self._creators}, self._transfer_syntax, self._repertoire
+        )

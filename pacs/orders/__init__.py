@@ -1,0 +1,1 @@
+"""What is to be scanned, and what was: orders, the modality worklist, performed procedure steps."""
