@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs.db import schema
 from pacs.dicom.level import Level
-from pacs.index import recompressions, summary
+from pacs.index import recompressions, spoken, summary
 from pacs.index.entry import Entry
 
 _p, _s, _e, _i, _v = (
@@ -204,12 +204,16 @@ def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
     if row:
         return row
     patient_row = {"patient_key": entry.patient_key, **entry.levels[Level.PATIENT]}
-    _insert_ignoring(tx, schema.patients, patient_row, "patient_key")
+    created = _insert_ignoring(tx, schema.patients, patient_row, "patient_key")
+    if created is not None:
+        spoken.note(tx, Level.PATIENT, created, patient_row, new=True)
     patient = tx.execute(_PATIENT, {"key": entry.patient_key}).first()
     if patient is None:
         raise Moved
     values = {"patient_id_fk": patient.id, **entry.levels[Level.STUDY]}
-    _insert_ignoring(tx, schema.studies, values, "study_instance_uid")
+    created = _insert_ignoring(tx, schema.studies, values, "study_instance_uid")
+    if created is not None:
+        spoken.note(tx, Level.STUDY, created, values, new=True)
     row = tx.execute(_STUDY, {"uid": entry.key.study}).first()
     if row is None:
         raise Moved
@@ -235,6 +239,8 @@ def _locked_series(tx: sa.Connection, entry: Entry, study_id: int) -> tuple[Any,
         return row, False
     values = {"study_fk": study_id, **entry.levels[Level.SERIES]}
     created = _insert_ignoring(tx, schema.series, values, "series_instance_uid")
+    if created is not None:
+        spoken.note(tx, Level.SERIES, created, values, new=True)
     row = tx.execute(_SERIES, {"uid": entry.key.series}).first()
     if row is None:
         raise Moved
@@ -296,6 +302,7 @@ def _count_patient(tx: sa.Connection, entry: Entry, row: Any, *, new_study: bool
                 .where(_p.id == row.id)
                 .values(_definition(entry, Level.PATIENT, None))
             )
+            _speak(tx, entry, row, Level.PATIENT)
 
 
 def _count_study(tx: sa.Connection, entry: Entry, row: Any, instance_id: int, *, new_series: bool) -> None:
@@ -313,14 +320,26 @@ def _count_study(tx: sa.Connection, entry: Entry, row: Any, instance_id: int, *,
     }
     if _earlier(entry, row):
         values |= _definition(entry, Level.STUDY, instance_id)
+        _speak(tx, entry, row, Level.STUDY)
     tx.execute(sa.update(schema.studies).where(_s.id == row.id).values(values))
 
 
 def _count_series(tx: sa.Connection, entry: Entry, row: Any, instance_id: int) -> None:
-    values: dict[str, Any] = {"n_instances": _e.n_instances + 1, "updated_ns": entry.received_ns}
+    values: dict[str, Any] = {
+        "n_instances": _e.n_instances + 1,
+        "updated_ns": entry.received_ns,
+        "revision": _e.revision + 1,
+    }
     if _earlier(entry, row):
         values |= _definition(entry, Level.SERIES, instance_id)
+        _speak(tx, entry, row, Level.SERIES)
     tx.execute(sa.update(schema.series).where(_e.id == row.id).values(values))
+
+
+def _speak(tx: sa.Connection, entry: Entry, row: Any, level: Level) -> None:
+    """The names of a new definer; those of the first one were noted when the row was made."""
+    if row.definer_uid:
+        spoken.note(tx, level, row.id, entry.levels[level], new=False)
 
 
 def _redefines(entry: Entry, study: Any, series: Any) -> bool:

@@ -58,6 +58,17 @@ class Search:
         found = list(self._matches(query, limit + 1))
         return Page(tuple(found[:limit]), len(found) > limit, query.warnings)
 
+    def count(self, actor: Actor, query: Query) -> int:
+        """How many matches there are in all, whatever page is asked for.
+
+        Raises Invalid when a search on stored JSON turns out too wide to be counted."""
+        query = replace(self._admit(actor, query), offset=0, limit=None)
+        how = plan(query)
+        if how.residual:
+            return sum(1 for _ in self._matches(query, None))
+        with self._db.read() as tx:
+            return sql.count(tx, how)
+
     def stream(self, actor: Actor, query: Query) -> Iterator[Match]:
         """Matches as they are read, in chunks; it ends when the consumer stops asking.
 
