@@ -325,7 +325,11 @@ series_documents = Table(
     "series_documents",
     metadata,
     Column(
-        "series_fk", Identity, ForeignKey("series.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        "series_fk",
+        Identity,
+        ForeignKey("series.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
     ),
     _count("revision"),
     _text("digest"),

@@ -16,10 +16,10 @@ from typing import Final
 
 from pacs.dicom import names
 
-_APART: Final = re.compile(r"[\s^=\\,.;'’`´*?_-]+")
+_APART: Final = re.compile(r"[\s^=\\,.;'\u2019`\u00b4*?_-]+")
 _FEWEST: Final = 2
 _UNDECOMPOSED: Final = str.maketrans(
-    {"ø": "o", "æ": "e", "œ": "e", "ł": "l", "đ": "d", "ð": "d", "þ": "t", "ı": "i", "ß": "ss"}
+    {"ø": "o", "æ": "e", "œ": "e", "ł": "l", "đ": "d", "ð": "d", "þ": "t", "\u0131": "i", "ß": "ss"}
 )
 _HIRAGANA: Final = {code: code + 0x60 for code in range(0x3041, 0x3097)}
 _SPELLINGS: Final = tuple(

@@ -1,6 +1,6 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -10,12 +10,13 @@ from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
 from pacs.db.connection import Database, Transaction
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
+from pacs.errors import Conflict, Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
 from pacs.pixels.shape import FrameShape
 from pacs.retrieve import bulk, negotiate, original, recoded, samples
 from pacs.retrieve.bulk import BulkData
+from pacs.retrieve.described import Description, Descriptions
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.original import Originals
@@ -81,6 +82,7 @@ class Retrieve:
         self._reads = reads
         self._originals = Originals(db, self._find, scratch)
         self._shapes = Shapes()
+        self.descriptions = Descriptions(db)
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
         """Instances under the unique keys named. None at all is a count of 0.
@@ -90,6 +92,24 @@ class Retrieve:
         with self._db.read() as tx:
             count, contexts = lookup.count_and_syntaxes(tx, conditions)
         return Chosen(self._db, conditions, count, contexts)
+
+    def missing(self, objects: Sequence[StoredObject]) -> frozenset[str]:
+        """SOP Instance UIDs of those whose bytes are not there, so that the others can go without them."""
+        with self._db.read() as tx:
+            places = locations.of_many(tx, [one.key.instance for one in objects])
+        return frozenset(
+            one.key.instance
+            for one in objects
+            if not self._reader.has(places.get((one.key.instance, one.digest), ())) and not self._opens(one)
+        )
+
+    def _opens(self, stored: StoredObject) -> bool:
+        """Whether it has but moved, or changed its form, since it was chosen."""
+        try:
+            with self._file(stored) as file:
+                return file.size == stored.size
+        except (NotFound, Unavailable, Conflict):
+            return False
 
     def open(self, stored: StoredObject) -> ByteSource:
         """The Part 10 file that was chosen, whatever became of it since. Raises NotFound, Unavailable."""
@@ -124,6 +144,14 @@ class Retrieve:
         conditions = self._admit(actor, wanted, "metadata", opens=False)
         return self._metadata(conditions)
 
+    def described(self, actor: Actor, wanted: Wanted) -> Description:
+        """The same of one study, series or instance, ready to be sent. Raises NotFound, Forbidden."""
+        self._admit(actor, wanted, "metadata", often=True, opens=False)
+        found = self.descriptions.of(wanted)
+        if found is None:
+            raise NotFound("nothing is stored under this address")
+        return found
+
     def frames(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...]) -> FrameSet:
         """Frames by number from 1, in the order asked.
 
@@ -148,12 +176,12 @@ class Retrieve:
 
         Raises NotFound when there is no such value, Invalid when the path is none."""
         self._admit(actor, _only(key), "bulkdata", often=True)
-        row = self._row(key, *lookup.STORED_COLUMNS)
-        stored = StoredObject(key, *row[3:10])
+        row = self._row(key, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
+        stored = StoredObject(key, *row[4:11])
         received = self._originals.of(stored) if original.is_value_of_pixels(path) else None
         if received:  # the metadata promises the value as it was received
             return bulk.find(received[1], received[0], path)
-        return bulk.find(self._plain(stored), stored, path)
+        return bulk.find(self._plain(stored), stored, path, row[0])
 
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
         for row in lookup.stream(self._db, conditions, *lookup.JSON_COLUMNS):
@@ -242,4 +270,14 @@ def _only(key: InstanceKey) -> Wanted:
     return Wanted(studies=(key.study,), series=(key.series,), instances=(key.instance,))
 
 
-__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "Image", "MetadataEntry", "Retrieve"]
+__all__ = [
+    "BulkData",
+    "ByteSource",
+    "Chosen",
+    "Description",
+    "FrameSet",
+    "Given",
+    "Image",
+    "MetadataEntry",
+    "Retrieve",
+]

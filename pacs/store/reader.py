@@ -100,6 +100,13 @@ class Reader:
             raise Unavailable("the object lies on the cold tier, and none is configured", hint="see [cold]")
         return ColdBlob(self._cache, cold[0])
 
+    def has(self, places: Sequence[Location]) -> bool:
+        """Whether one of the places holds it, as far as can be told without asking the cold tier."""
+        return any(
+            self._hot.size(place.key) == place.length if place.tier == layout.HOT else self._cache is not None
+            for place in places
+        )
+
     def find(self, locate: Callable[[], Sequence[Location]]) -> DiskBlob | ColdBlob:
         """`open` what `locate` tells; asked once more when it has moved since."""
         try:

@@ -83,7 +83,9 @@ def _alike(condition: Alike) -> Bool:
     table = schema.SOUNDS[attribute.level].c
 
     def heard(sound: str) -> Bool:
-        return owner.c.id.in_(sa.select(table.owner_fk).where(table.tag == attribute.tag, table.sound == sound))
+        return owner.c.id.in_(
+            sa.select(table.owner_fk).where(table.tag == attribute.tag, table.sound == sound)
+        )
 
     found = [sa.and_(*map(heard, wanted)) for wanted in condition.wanted]
     if isinstance(condition.literal, Wildcard):

@@ -21,7 +21,17 @@ from pacs.query.find import Search
 from pacs.query.model import Element, Query
 from tests.unit.query.filled import VIEWER, add, create, empty, encoded
 
-NAMES = ["Doe^John", "DOE^JANE", "Smith-Meyer^Jon", "Maier^Schmidt", "Döe^Jo", "Ya^Ta=山^太=や^た", "O_%^\\", "", "A*^B?"]
+NAMES = [
+    "Doe^John",
+    "DOE^JANE",
+    "Smith-Meyer^Jon",
+    "Maier^Schmidt",
+    "Döe^Jo",
+    "Ya^Ta=山^太=や^た",
+    "O_%^\\",
+    "",
+    "A*^B?",
+]
 TEXTS = ["", "A", "a", "Ab", "A_b", "A%b", "AXb", "Ä", "A\\B", "胸 b"]
 DATES = ["", "20200101", "20200102", "20200229", "19991231"]
 TIMES = ["", "10", "1015", "101530", "101530.25", "235959.999999"]

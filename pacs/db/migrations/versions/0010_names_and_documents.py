@@ -44,7 +44,10 @@ def upgrade() -> None:
         sa.Column("digest", Text, server_default="", nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["series_fk"], ["series.id"], name=op.f("fk_series_documents_series_fk_series"), ondelete="CASCADE"
+            ["series_fk"],
+            ["series.id"],
+            name=op.f("fk_series_documents_series_fk_series"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("series_fk", name=op.f("pk_series_documents")),
     )
