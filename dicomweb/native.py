@@ -64,7 +64,7 @@ def _content(element: Mapping[str, Any]) -> Iterator[str]:
         elif element["vr"] == "PN":
             yield f'<PersonName number="{number}">{_name(value or {})}</PersonName>'
         elif value is not None:  # an empty one of several is known by the number that is missing
-            yield f'<Value number="{number}">{escape(_plain(value))}</Value>'
+            yield f'<Value number="{number}">{_text(value)}</Value>'
 
 
 def _name(groups: Mapping[str, str]) -> str:
@@ -75,7 +75,12 @@ def _name(groups: Mapping[str, str]) -> str:
 
 def _components(group: str) -> str:
     parts = zip(_COMPONENTS, group.split("^", 4), strict=False)
-    return "".join(f"<{name}>{escape(_plain(part))}</{name}>" for name, part in parts if part)
+    return "".join(f"<{name}>{_text(part)}</{name}>" for name, part in parts if part)
+
+
+def _text(value: object) -> str:
+    """A reader of XML takes a carriage return for a line's end unless it is written so (XML 1.0, 2.11)."""
+    return escape(_plain(value), {"\r": "&#13;"})
 
 
 def _plain(value: object) -> str:

@@ -42,7 +42,7 @@ def retrieve(call: Call) -> Response:
 
 
 def single(call: Call, stored: StoredObject, form: Form) -> Response:
-    given = form.of(stored)
+    given = form.given(stored.transfer_syntax)
     tag = answers.etag(
         stored.digest, call.outside.base + call.request.url.path, "single", *_identity(stored, given)
     )
@@ -50,7 +50,7 @@ def single(call: Call, stored: StoredObject, form: Form) -> Response:
     if unchanged is not None:
         return unchanged
     with ExitStack() as stack:
-        opened = stack.enter_context(_opened(call, stored, form))
+        opened = stack.enter_context(_opened(call, stored, given, form))
         return Streamed(
             Source(opened.part10(), stack.pop_all()),
             media_type=_part_type(opened.transfer_syntax),
@@ -60,10 +60,10 @@ def single(call: Call, stored: StoredObject, form: Form) -> Response:
         )
 
 
-def _opened(call: Call, stored: StoredObject, form: Form) -> Given:
+def _opened(call: Call, stored: StoredObject, given: str, form: Form) -> Given:
     """As it was negotiated; who named no transfer syntax gets what cannot be converted as it is stored."""
     try:
-        return call.archive.retrieve.give(stored, (form.of(stored),))
+        return call.archive.retrieve.give(stored, (given,))
     except NotAcceptable:
         if not form.named_none:
             raise
@@ -156,13 +156,13 @@ def _stored_part(call: Call, stored: StoredObject) -> Part:
 def _converted_parts(call: Call, found: _Listing, form: Form) -> Iterator[Part]:
     """Each is opened before its header is written, which tells what has become of it."""
     for stored in found:
-        with _opened(call, stored, form) as opened:
+        with _opened(call, stored, form.of(stored), form) as opened:
             yield Part(_part_type(opened.transfer_syntax), None, opened.part10)
 
 
 def _entry(call: Call, stored: StoredObject, form: Form) -> Entry:
     def chunks() -> Iterator[bytes]:
-        with _opened(call, stored, form) as opened:
+        with _opened(call, stored, form.of(stored), form) as opened:
             yield from opened.part10()
 
     size = stored.size if form.of(stored) == stored.transfer_syntax else None

@@ -90,9 +90,14 @@ class Reader:
         for place in places:
             if place.tier == layout.HOT:
                 try:
-                    return self._hot.open(place.key)
+                    blob = self._hot.open(place.key)
                 except NotFound as error:  # evicted a moment ago, or lost: another place may have it
                     missing = error
+                    continue
+                if blob.size == place.length:
+                    return blob
+                blob.close()
+                missing = NotFound("the stored file is damaged", hint="run pacs check")
         cold = [place for place in places if place.tier == layout.COLD]
         if not cold:
             raise missing or NotFound("no such instance")
