@@ -16,7 +16,7 @@ from dicomweb.multipart import Part
 from dicomweb.streams import Source, Streamed
 from dicomweb.zipped import Entry
 from pacs.errors import NotAcceptable, NotFound
-from pacs.retrieve.deliver import Chosen, Given
+from pacs.retrieve.deliver import Chosen, Given, LookedUp
 from pacs.retrieve.recoded import makers
 from pacs.retrieve.selection import StoredObject
 
@@ -76,7 +76,11 @@ class _Listing:
 
     listed: Sequence[StoredObject]
     rest: Iterator[StoredObject]
-    missing: frozenset[str]
+    looked_up: LookedUp
+
+    @property
+    def missing(self) -> frozenset[str]:
+        return self.looked_up.missing
 
     @property
     def whole(self) -> bool:
@@ -90,10 +94,10 @@ class _Listing:
 def _listed(call: Call, chosen: Chosen) -> _Listing:
     rest = iter(chosen)
     listed = tuple(islice(rest, MEASURED + 1))
-    missing = call.archive.retrieve.missing(listed)
-    if len(missing) == len(listed):
+    looked_up = call.archive.retrieve.look_up(listed)
+    if len(looked_up.missing) == len(listed):
         raise NotFound("the stored objects cannot be read", hint="run pacs check")
-    return _Listing(listed, rest, missing)
+    return _Listing(listed, rest, looked_up)
 
 
 def _several(call: Call, chosen: Chosen, form: Form) -> Response:
@@ -133,7 +137,7 @@ def _body(call: Call, found: _Listing, form: Form, boundary: str) -> tuple[Itera
         return zipped.write(_entry(call, stored, form) for stored in found), None, zipped.ZIP
     media_type = answers.multipart_type(DICOM, boundary)
     if found.whole and all(form.of(stored) == stored.transfer_syntax for stored in found.listed):
-        parts = [_stored_part(call, stored) for stored in found]
+        parts = [_stored_part(call, stored, found.looked_up) for stored in found]
         return multipart.write(parts, boundary), multipart.length_of(parts, boundary), media_type
     return multipart.write(_converted_parts(call, found, form), boundary), None, media_type
 
@@ -143,11 +147,11 @@ def _identity(stored: StoredObject, given: str) -> tuple[str, ...]:
     return () if given == stored.transfer_syntax else (given, makers(stored.transfer_syntax, given))
 
 
-def _stored_part(call: Call, stored: StoredObject) -> Part:
+def _stored_part(call: Call, stored: StoredObject, found: LookedUp) -> Part:
     """Opened when its turn comes, closed when it is over or nobody listens any more."""
 
     def chunks() -> Iterator[bytes]:
-        with call.archive.retrieve.give(stored, (stored.transfer_syntax,)) as opened:
+        with call.archive.retrieve.give(stored, (stored.transfer_syntax,), found) as opened:
             yield from opened.part10()
 
     return Part(_part_type(stored.transfer_syntax), stored.size, chunks)

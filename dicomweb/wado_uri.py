@@ -20,6 +20,7 @@ from pacs.retrieve.view import Form
 _PICTURES: Final = tuple(Offer(form) for form in Form)
 _FILE: Final = Offer(DICOM)
 _WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_PLUS: Final = re.compile(r"(?<=[a-z]) (?=[a-z])")  # what a query string makes of one
 _FRACTION: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
 _LARGEST_AREA: Final = 1 << 25
 _HEADERS: Final = {"Cache-Control": "private, no-cache"}
@@ -60,7 +61,7 @@ def _stored(call: Call, key: InstanceKey) -> StoredObject:
 def _offer(asked: Mapping[str, str], stored: StoredObject) -> Offer:
     kind = asked.get("contentType", "")
     if kind:
-        accepted: tuple[Range, ...] = media.parse_accept(kind.replace(" ", "+"))
+        accepted: tuple[Range, ...] = media.parse_accept(_PLUS.sub("+", kind))
         return media.choose(accepted, (*_PICTURES, _FILE))
     if stored.frames == 1 or not _OF_PICTURES.isdisjoint(asked):
         return _PICTURES[0]

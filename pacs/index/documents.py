@@ -16,6 +16,28 @@ from pacs.db import schema
 _s, _e, _d = schema.studies.c, schema.series.c, schema.series_documents.c
 
 
+_SERIES = (
+    sa.select(
+        _e.id,
+        _e.series_instance_uid,
+        _e.revision,
+        sa.case((_d.revision == _e.revision, _d.digest), else_=""),
+        _e.n_instances,
+        _s.n_instances,
+    )
+    .select_from(
+        schema.series.join(schema.studies, _s.id == _e.study_fk).outerjoin(
+            schema.series_documents, _d.series_fk == _e.id
+        )
+    )
+    .where(_s.study_instance_uid == sa.bindparam("study"))
+    .order_by(sa.func.coalesce(_e.series_number, sa.literal(2**62, sa.BigInteger)), _e.series_instance_uid)
+)
+_DOCUMENT = sa.select(_d.document).where(
+    _d.series_fk == sa.bindparam("series"), _d.digest == sa.bindparam("of_digest")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """A series of a study and the digest of its document; empty when there is none that is true."""
@@ -30,27 +52,10 @@ class Series:
 def series_of(tx: sa.Connection, study_uid: str, series_uid: str = "") -> Sequence[Series] | None:
     """The series of a study, or the one named, in the order of delivery.
 
-    None when instances stand in a series of another study, which no document tells apart."""
-    rows = tx.execute(
-        sa.select(
-            _e.id,
-            _e.series_instance_uid,
-            _e.revision,
-            sa.case((_d.revision == _e.revision, _d.digest), else_=""),
-            _e.n_instances,
-            _s.n_instances,
-        )
-        .select_from(
-            schema.series.join(schema.studies, _s.id == _e.study_fk).outerjoin(
-                schema.series_documents, _d.series_fk == _e.id
-            )
-        )
-        .where(_s.study_instance_uid == study_uid)
-        .order_by(
-            sa.func.coalesce(_e.series_number, sa.literal(2**62, sa.BigInteger)), _e.series_instance_uid
-        )
-    ).all()
-    if rows and sum(row[4] for row in rows) != rows[0][5]:
+    None when there are none, or when instances stand in a series of another study, which no document
+    tells apart."""
+    rows = tx.execute(_SERIES, {"study": study_uid}).all()
+    if not rows or sum(row[4] for row in rows) != rows[0][5]:
         return None
     found = [Series(row[0], study_uid, row[1], row[2], row[3] or "") for row in rows]
     return [one for one in found if series_uid in ("", one.series_uid)]
@@ -58,8 +63,7 @@ def series_of(tx: sa.Connection, study_uid: str, series_uid: str = "") -> Sequen
 
 def read(tx: sa.Connection, series: Series) -> bytes | None:
     """The compressed document with the digest that was promised, if it is still there."""
-    asked = sa.select(_d.document).where(_d.series_fk == series.id, _d.digest == series.digest)
-    row = tx.execute(asked).first()
+    row = tx.execute(_DOCUMENT, {"series": series.id, "of_digest": series.digest}).first()
     return None if row is None else bytes(row[0])
 
 

@@ -1,6 +1,7 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -71,6 +72,14 @@ class Chosen:
             yield StoredObject(InstanceKey(row[0], row[1], row[2]), *row[3:10])
 
 
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """`missing` are SOP Instance UIDs."""
+
+    missing: frozenset[str]
+    places: Mapping[tuple[str, str], Sequence[Location]]
+
+
 class Retrieve:
     """Thread-safe; one per process."""
 
@@ -93,14 +102,19 @@ class Retrieve:
             count, contexts = lookup.count_and_syntaxes(tx, conditions)
         return Chosen(self._db, conditions, count, contexts)
 
-    def missing(self, objects: Sequence[StoredObject]) -> frozenset[str]:
-        """SOP Instance UIDs of those whose bytes are not there, so that the others can go without them."""
+    def look_up(self, objects: Sequence[StoredObject]) -> LookedUp:
+        """Where their bytes lie, all at once, and of which they are not there, so that the others can
+        go without them."""
         with self._db.read() as tx:
             places = locations.of_many(tx, [one.key.instance for one in objects])
-        return frozenset(
-            one.key.instance
-            for one in objects
-            if not self._reader.has(places.get((one.key.instance, one.digest), ())) and not self._opens(one)
+        return LookedUp(
+            frozenset(
+                one.key.instance
+                for one in objects
+                if not self._reader.has(places.get((one.key.instance, one.digest), ()))
+                and not self._opens(one)
+            ),
+            places,
         )
 
     def _opens(self, stored: StoredObject) -> bool:
@@ -120,14 +134,14 @@ class Retrieve:
         """What this process can convert."""
         return recoded.abilities()
 
-    def give(self, stored: StoredObject, accepted: Collection[str]) -> Given:
+    def give(self, stored: StoredObject, accepted: Collection[str], found: LookedUp | None = None) -> Given:
         """The object in one of these transfer syntaxes: in its own one whenever that is among them,
         else as it was received, else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
         targets = negotiate.choices(
             stored.transfer_syntax, accepted, self.abilities, pixels=stored.frames > 0
         )
         if targets[:1] == (stored.transfer_syntax,):
-            return AsStored(self.open(stored), stored)
+            return AsStored(self._file(stored, found), stored)
         received = self._originals.of(stored, accepted)
         if received:
             return AsStored(received[1], received[0])
@@ -206,8 +220,11 @@ class Retrieve:
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
 
-    def _file(self, stored: StoredObject) -> DiskBlob | ColdBlob:
+    def _file(self, stored: StoredObject, found: LookedUp | None = None) -> DiskBlob | ColdBlob:
         uid, digest = stored.key.instance, stored.digest
+        if found is not None:
+            with suppress(NotFound):  # it has moved since
+                return self._reader.open(found.places.get((uid, digest), ()))
         try:
             return self._find(uid, digest)
         except NotFound:  # it is kept in another form by now
@@ -223,9 +240,11 @@ class Retrieve:
         return self._reader.find(places)
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
-        for row in lookup.stream(self._db, _conditions(_only(key)), *columns):
-            return tuple(row)
-        raise NotFound("no such instance")
+        with self._db.read() as tx:
+            row = lookup.one(tx, key, *columns)
+        if row is None:
+            raise NotFound("no such instance")
+        return tuple(row)
 
     def _admit(
         self, actor: Actor, wanted: Wanted, detail: str, *, often: bool = False, opens: bool = True
@@ -278,6 +297,7 @@ __all__ = [
     "FrameSet",
     "Given",
     "Image",
+    "LookedUp",
     "MetadataEntry",
     "Retrieve",
 ]

@@ -6,6 +6,7 @@ before: no cursor stays open and no page overlaps.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,8 +73,11 @@ def documents(tx: Connection, ids: Iterable[int]) -> dict[int, bytes]:
     return {row[0]: bytes(row[1]) for row in rows}
 
 
+@lru_cache(maxsize=256)
 def select(plan: Plan, *, limit: int, offset: int = 0, after: Position = ()) -> Select[Any]:
-    """Columns: ids, attrs and definers by level, UIDs from the study down, computed, the position."""
+    """Columns: ids, attrs and definers by level, UIDs from the study down, computed, the position.
+
+    Kept, as lists are asked for again and again, and building this costs more than asking."""
     tables = [schema.LEVELS[level] for level in Level if level <= plan.scan]
     order = _order(plan)
     columns = [
