@@ -1,16 +1,21 @@
 """What several resources share in the form of their answers."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
 
-from dicomweb import media, multipart, problems
+from dicomweb import media, multipart, native, problems
 from dicomweb.calls import Call
 from dicomweb.media import DICOM_JSON, JSON, Offer
+from dicomweb.multipart import Part
 
 JSON_OFFERS = (Offer(DICOM_JSON), Offer(JSON))
+DATA_SETS: Final = (*JSON_OFFERS, Offer(native.XML, multipart=True, wild=False))
+ONE_DATA_SET: Final = (*DATA_SETS, Offer(native.XML, wild=False))
+"""JSON to everybody who does not ask for XML by its name (PS3.18 8.7.3.2). Several data sets are as
+many documents, so bare XML there is for one only."""
 
 
 def json_type(call: Call) -> str:
@@ -28,6 +33,27 @@ def dicom_json(
     for text in warnings:
         warn(response, text)
     return response
+
+
+def data_sets(found: Sequence[Mapping[str, Any]], offer: Offer, *, warnings: Iterable[str] = ()) -> Response:
+    """Data sets of the DICOM JSON Model in the form that was chosen."""
+    if offer.type != native.XML:
+        return dicom_json(found, offer.type, warnings=warnings)
+    if not found:  # there is no multipart of no parts
+        return dicom_json(found, DICOM_JSON, warnings=warnings)
+    documents = [native.document(one) for one in found]
+    boundary = multipart.boundary_of(*map(bytes.hex, documents))
+    response = Response(
+        b"".join(multipart.write([xml_part(one) for one in documents], boundary)),
+        headers={"Content-Type": multipart_type(native.XML, boundary), "Cache-Control": "no-store"},
+    )
+    for text in warnings:
+        warn(response, text)
+    return response
+
+
+def xml_part(document: bytes) -> Part:
+    return Part(native.XML, len(document), lambda: iter((document,)))
 
 
 def warn(response: Response, text: str) -> None:

@@ -1,6 +1,5 @@
 """Retrieve bulk data: the bytes behind a BulkDataURI, with byte ranges (PS3.18 10.4.1.1.5)."""
 
-import secrets
 from contextlib import ExitStack
 from typing import Final
 
@@ -23,16 +22,20 @@ def retrieve(call: Call) -> Response:
     offer = media.choose(call.accepted, (_SINGLE, _MULTIPART))
     with ExitStack() as stack:
         found = stack.enter_context(call.archive.retrieve.bulkdata(call.actor, call.key, call.part("path")))
+        tag = answers.etag(found.digest, call.request.url.path, offer.describe())
+        unchanged = answers.not_modified(call, tag)
+        if unchanged is not None:
+            return unchanged
         if offer.multipart:
-            return _as_parts(call, found, stack)
-        spans = ranges.parse(answers.range_asked(call), found.length)
+            return _as_parts(call, found, tag, stack)
+        spans = ranges.parse(answers.range_asked(call, tag), found.length)
         if len(spans) > 1:
-            return _as_ranges(call, found, spans, stack)
-        return _as_octets(call, found, spans[0] if spans else None, stack)
+            return _as_ranges(call, found, spans, tag, stack)
+        return _as_octets(call, found, spans[0] if spans else None, tag, stack)
 
 
-def _as_octets(call: Call, found: BulkData, span: Span | None, stack: ExitStack) -> Response:
-    headers = {"Accept-Ranges": "bytes"}
+def _as_octets(call: Call, found: BulkData, span: Span | None, tag: str, stack: ExitStack) -> Response:
+    headers = {"Accept-Ranges": "bytes", "ETag": tag}
     if span is not None:
         headers["Content-Range"] = span.content_range(found.length)
     asked = span or Span(0, found.length)
@@ -46,27 +49,36 @@ def _as_octets(call: Call, found: BulkData, span: Span | None, stack: ExitStack)
     )
 
 
-def _as_parts(call: Call, found: BulkData, stack: ExitStack) -> Response:
-    boundary = secrets.token_hex(24)
-    parts = [Part(OCTET_STREAM, found.length, found.chunks)]
+def _as_parts(call: Call, found: BulkData, tag: str, stack: ExitStack) -> Response:
+    """One range of it may be asked for; as with frames its offsets count the envelope."""
+    boundary = tag.strip('"')
+    parts = [Part(OCTET_STREAM, found.length, found.chunks, cut=found.chunks)]
+    length = multipart.length_of(parts, boundary) or 0
+    spans = ranges.parse(answers.range_asked(call, tag), length)
+    headers, asked = {"Accept-Ranges": "bytes", "ETag": tag}, Span(0, length)
+    if len(spans) == 1:
+        (asked,) = spans
+        headers["Content-Range"] = asked.content_range(length)
     return Streamed(
-        Source(multipart.write(parts, boundary), stack.pop_all()),
+        Source(multipart.write_span(parts, boundary, asked.start, asked.stop), stack.pop_all()),
         media_type=answers.multipart_type(OCTET_STREAM, boundary),
-        length=multipart.length_of(parts, boundary),
+        length=asked.length,
+        status=problems.PARTIAL if len(spans) == 1 else problems.OK,
+        headers=headers,
         only_head=call.only_head,
     )
 
 
-def _as_ranges(call: Call, found: BulkData, spans: tuple[Span, ...], stack: ExitStack) -> Response:
+def _as_ranges(call: Call, found: BulkData, spans: tuple[Span, ...], tag: str, stack: ExitStack) -> Response:
     """multipart/byteranges (RFC 9110 14.6)."""
-    boundary = secrets.token_hex(24)
+    boundary = tag.strip('"')
     parts = [_range_part(found, span) for span in spans]
     return Streamed(
         Source(multipart.write(parts, boundary), stack.pop_all()),
         media_type=f"multipart/byteranges; boundary={boundary}",
         length=multipart.length_of(parts, boundary),
         status=problems.PARTIAL,
-        headers={"Accept-Ranges": "bytes"},
+        headers={"Accept-Ranges": "bytes", "ETag": tag},
         only_head=call.only_head,
     )
 

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from dicomweb import answers
+from dicomweb import answers, media
 from dicomweb.calls import Call
 from dicomweb.urls import Outside
 from pacs.dicom.attributes import BY_TAG, tag_of, vr_of
 from pacs.dicom.level import Level
 from pacs.errors import Invalid
 from pacs.query import parse
-from pacs.query.model import Match, Path, Query
+from pacs.query.model import Match, Order, Path, Query
 
 MAX_LIMIT: Final = 5000
 DEFAULT_LIMIT: Final = 1000
@@ -27,9 +27,7 @@ series and instances in one breath and do not come back for more."""
 TRUNCATED: Final = (
     "The number of results exceeded the maximum supported by the server. Additional results can be requested."
 )
-LITERAL_ONLY: Final = (
-    "The fuzzymatching parameter is not supported. Only literal matching has been performed."
-)
+TOTAL: Final = "X-Total-Count"
 
 # They say how to answer (PS3.18 8.3.3, 8.3.4); `accept` is read by the negotiation.
 _OF_THE_WIRE: Final = frozenset({"accept", "charset", "emptyvaluematching", "multiplevaluematching"})
@@ -44,6 +42,9 @@ class _Asked:
     keys: list[tuple[Path, tuple[str, ...]]] = field(default_factory=list)
     returned: list[Path] = field(default_factory=list)
     everything: bool = False
+    fuzzy: bool = False
+    counted: bool = False
+    order: list[Order] = field(default_factory=list)
     offset: int = 0
     limit: int | None = None
     warnings: list[str] = field(default_factory=list)
@@ -62,7 +63,7 @@ def instances(call: Call) -> Response:
 
 
 def _search(call: Call, level: Level) -> Response:
-    media_type = answers.json_type(call)
+    offer = media.choose(call.accepted, answers.DATA_SETS)
     asked = _read(call.request.query_params.multi_items(), level)
     cap = MAX_LIMIT if call.part("study") else DEFAULT_LIMIT
     limit = min(cap if asked.limit is None else asked.limit, MAX_LIMIT)
@@ -72,7 +73,10 @@ def _search(call: Call, level: Level) -> Response:
     if page.more and limit != asked.limit:
         warnings.append(TRUNCATED)
     found = [described(match, call.outside, call.archive.config.dimse.aet) for match in page.matches]
-    return answers.dicom_json(found, media_type, warnings=warnings)
+    response = answers.data_sets(found, offer, warnings=warnings)
+    if asked.counted:
+        response.headers[TOTAL] = str(call.archive.search.count(call.actor, query))
+    return response
 
 
 def _query(call: Call, level: Level, asked: _Asked, limit: int) -> Query:
@@ -90,6 +94,8 @@ def _query(call: Call, level: Level, asked: _Asked, limit: int) -> Query:
         offset=asked.offset,
         limit=limit,
         combined=True,
+        fuzzy=asked.fuzzy,
+        order=asked.order,
     )
     # Apart from the keys of the query string: an address and a key that name different studies
     # are two conditions, not a list of either.
@@ -124,8 +130,11 @@ def _read(items: list[tuple[str, str]], level: Level) -> _Asked:
         elif name == "offset":
             asked.offset = _number(name, value)
         elif name == "fuzzymatching":
-            if _truth(name, value):
-                asked.warnings.append(LITERAL_ONLY)
+            asked.fuzzy = _truth(name, value)
+        elif name == "orderby":
+            asked.order += [parse.order(one.strip(), level) for one in value.split(",") if one.strip()]
+        elif name == "totalcount":
+            asked.counted = _truth(name, value)
         elif name == "includefield":
             _include(asked, value, level)
         elif name not in _OF_THE_WIRE:

@@ -6,7 +6,20 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from dicomweb import ai, bulkdata, frames, metadata, orders, pages, qido, rendered, stow, wado, worklist
+from dicomweb import (
+    ai,
+    bulkdata,
+    frames,
+    metadata,
+    orders,
+    pages,
+    qido,
+    rendered,
+    stow,
+    wado,
+    wado_uri,
+    worklist,
+)
 from dicomweb.calls import Call
 from dicomweb.urls import PREFIX
 
@@ -54,6 +67,7 @@ ROUTES: tuple[Get | Post, ...] = (
     Get(f"{_INSTANCE}/metadata", metadata.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve),
     Get(f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata.retrieve),
+    Get("/wado", wado_uri.retrieve),
     # Pictures (PS3.18 10.4.1.1.3 and 10.4.1.1.4)
     Get(f"{_INSTANCE}/rendered", rendered.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}/rendered", rendered.retrieve),

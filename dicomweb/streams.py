@@ -95,7 +95,10 @@ class Streamed(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            if self._source.whole is not None or self._only_head:
+                await self.stream_response(send)  # nobody has to watch whether the client is still there
+            else:
+                await super().__call__(scope, receive, send)
         finally:
             self._source.close()
 

@@ -23,13 +23,32 @@ _REMEMBERED: Final = 10_000
 Whose = Callable[[sa.Connection], Iterable[tuple[str, str]]]
 
 
+class Recent:
+    """What has been written down in the last five minutes. Thread-safe; bounded, so that it may forget."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[Hashable, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def holds(self, look: Hashable) -> bool:
+        with self._lock:
+            until = self._seen.get(look)
+        return until is not None and clock.monotonic() < until
+
+    def add(self, look: Hashable) -> None:
+        with self._lock:
+            self._seen[look] = clock.monotonic() + _WINDOW
+            self._seen.move_to_end(look)
+            while len(self._seen) > _REMEMBERED:
+                self._seen.popitem(last=False)
+
+
 class Looks:
     """Thread-safe; what it remembers is bounded and only ever saves writing a row twice."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._seen: OrderedDict[Hashable, float] = OrderedDict()
-        self._lock = threading.Lock()
+        self._written = Recent()
 
     def admit(
         self,
@@ -47,7 +66,7 @@ class Looks:
         `whose` tells the (patient ID, Study Instance UID) pairs that are asked for; `studies` are
         those that the look is confined to, if it is to any."""
         allowed = allows(actor, action, studies)
-        if allowed and often and self._recently((actor, action, asked)):
+        if allowed and often and self._written.holds((actor, action, asked)):
             return
         with self._db.write() as tx:
             pairs = tuple(whose(tx))  # whose data was asked for is known of a refusal, too
@@ -63,19 +82,7 @@ class Looks:
                 )
         require(actor, action, studies)
         if often:
-            self._remember((actor, action, asked))
-
-    def _recently(self, look: Hashable) -> bool:
-        with self._lock:
-            until = self._seen.get(look)
-        return until is not None and clock.monotonic() < until
-
-    def _remember(self, look: Hashable) -> None:
-        with self._lock:
-            self._seen[look] = clock.monotonic() + _WINDOW
-            self._seen.move_to_end(look)
-            while len(self._seen) > _REMEMBERED:
-                self._seen.popitem(last=False)
+            self._written.add((actor, action, asked))
 
 
 def _named(studies: Collection[str]) -> str:

@@ -130,6 +130,7 @@ series = Table(
     _text("definer_uid"),
     _count("n_instances"),
     _count("updated_ns"),
+    _count("revision"),  # counted up by every change of the series and of what is in it
     Index(None, "study_fk"),
     *_indexes(Level.SERIES),
 )
@@ -333,6 +334,41 @@ commitment_objects = Table(
     _text("sop_instance_uid"),
     _text("verdict"),
     Index(None, "commitment_fk", "verdict"),
+)
+
+
+def _sounds(name: str, of: Table) -> Table:
+    """What the words of person names sound like (pacs.dicom.sounds), for each attribute that has columns."""
+    return Table(
+        name,
+        metadata,
+        Column("tag", BigInteger, primary_key=True, autoincrement=False),
+        Column("sound", Text, primary_key=True),
+        Column("owner_fk", Identity, ForeignKey(of.c.id, ondelete="CASCADE"), primary_key=True),
+        Index(None, "owner_fk"),
+    )
+
+
+SOUNDS: dict[Level, Table] = {
+    Level.PATIENT: _sounds("patient_sounds", patients),
+    Level.STUDY: _sounds("study_sounds", studies),
+    Level.SERIES: _sounds("series_sounds", series),
+}
+
+# The metadata of a series ready to be sent, compressed; true as long as the series has this revision.
+series_documents = Table(
+    "series_documents",
+    metadata,
+    Column(
+        "series_fk",
+        Identity,
+        ForeignKey("series.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    _count("revision"),
+    _text("digest"),
+    Column("document", LargeBinary, nullable=False),
 )
 
 # How far a named reader of the outbox has come (pacs.outbox.log).

@@ -34,6 +34,16 @@ def _snake_case(keyword: str) -> str:
     return out
 
 
+@cache
+def _hexadecimal(tag: int) -> str:
+    return f"{tag:08X}"
+
+
+@cache
+def _whole_vr(tag: int) -> str:
+    return dictionary_VR(tag)
+
+
 class Column(Enum):
     """How an attribute is kept for matching (PS3.4 C.2.2.2)."""
 
@@ -62,8 +72,13 @@ class Attribute:
         return tag_of(self.keyword)
 
     @property
+    def hexadecimal(self) -> str:
+        """The tag as DICOM JSON has it."""
+        return _hexadecimal(self.tag)
+
+    @property
     def vr(self) -> str:
-        return dictionary_VR(self.tag)
+        return _whole_vr(self.tag)
 
     @property
     def column_name(self) -> str:

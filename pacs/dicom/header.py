@@ -189,15 +189,32 @@ def walk(buffer: Buffer, transfer_syntax: str, offset: int = 0) -> Walk:
     return state
 
 
+def find(prefix: Buffer, size: int, transfer_syntax: str, offset: int, tag: int) -> DataSet | None:
+    """The elements of a data set of `size` bytes up to `tag`, from what it begins with; None when more of
+    it is needed to tell. Raises Unreadable."""
+    state = Walk(
+        prefix,
+        implicit=transfer_syntax == uids.IMPLICIT_LE,
+        big_endian=transfer_syntax == uids.EXPLICIT_BE,
+        dataset=DataSet(),
+    )
+    try:
+        _Walker(state, until=tag).data_set(state.dataset, offset, size, 0)
+    except struct.error:  # a header lies behind what is there
+        return None
+    return state.dataset
+
+
 def resume(state: Walk, offset: int) -> None:
     """Go on behind the encapsulated pixel data that the walk stopped at."""
     _Walker(state).data_set(state.dataset, offset, len(state.buffer), 0)
 
 
 class _Walker:
-    __slots__ = ("_buffer", "_implicit", "_long", "_short", "_state", "_tag")
+    __slots__ = ("_buffer", "_implicit", "_long", "_short", "_state", "_tag", "_until")
 
-    def __init__(self, state: Walk) -> None:
+    def __init__(self, state: Walk, *, until: int = 1 << 32) -> None:
+        self._until = until
         order = ">" if state.big_endian else "<"
         self._state = state
         self._buffer = state.buffer
@@ -224,6 +241,9 @@ class _Walker:
                 if element.length is None:
                     into.end = pos
                     return pos
+            if tag >= self._until and not depth:
+                into.end = pos
+                return pos
         if delimited:
             raise Unreadable("truncated", "an item of undefined length has no end")
         if pos != end and any(buffer[pos:end]):

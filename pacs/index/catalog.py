@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pacs.db import schema
 from pacs.db.prepared import Prepared
 from pacs.dicom.level import Level
-from pacs.index import recompressions, summary
+from pacs.index import recompressions, spoken, summary
 from pacs.index.entry import Entry
 
 _p, _s, _e, _i, _v = (
@@ -212,12 +212,16 @@ def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
     if row:
         return row
     patient_row = {"patient_key": entry.patient_key, **entry.levels[Level.PATIENT]}
-    _insert_ignoring(tx, schema.patients, patient_row, "patient_key")
+    created = _insert_ignoring(tx, schema.patients, patient_row, "patient_key")
+    if created is not None:
+        spoken.note(tx, Level.PATIENT, created, patient_row, new=True)
     patient = _PATIENT.run(tx, {"key": entry.patient_key}).first()
     if patient is None:
         raise Moved
     values = {"patient_id_fk": patient.id, **entry.levels[Level.STUDY]}
-    _insert_ignoring(tx, schema.studies, values, "study_instance_uid")
+    created = _insert_ignoring(tx, schema.studies, values, "study_instance_uid")
+    if created is not None:
+        spoken.note(tx, Level.STUDY, created, values, new=True)
     row = _STUDY.run(tx, {"uid": entry.key.study}).first()
     if row is None:
         raise Moved
@@ -239,6 +243,8 @@ def _locked_series(tx: sa.Connection, entry: Entry, study_id: int) -> tuple[Any,
         return row, False
     values = {"study_fk": study_id, **entry.levels[Level.SERIES]}
     created = _insert_ignoring(tx, schema.series, values, "series_instance_uid")
+    if created is not None:
+        spoken.note(tx, Level.SERIES, created, values, new=True)
     row = _SERIES.run(tx, {"uid": entry.key.series}).first()
     if row is None:
         raise Moved
@@ -314,6 +320,7 @@ def _count_patient(tx: sa.Connection, entry: Entry, row: Any, *, new_study: bool
     to: dict[str, Any] = {}
     if _earlier(entry, row) and _PATIENT_KEY.run(tx, {"of": row.id}).scalar_one() == entry.patient_key:
         to = _definition(entry, Level.PATIENT, None)
+        _speak(tx, entry, row, Level.PATIENT)
     _update(tx, schema.patients, row.id, to, more)
 
 
@@ -330,6 +337,7 @@ def _count_study(tx: sa.Connection, entry: Entry, row: Any, instance_id: int, *,
     }
     if _earlier(entry, row):
         to |= _definition(entry, Level.STUDY, instance_id)
+        _speak(tx, entry, row, Level.STUDY)
     _update(tx, schema.studies, row.id, to, more)
 
 
@@ -337,7 +345,14 @@ def _count_series(tx: sa.Connection, entry: Entry, row: Any, instance_id: int) -
     to: dict[str, Any] = {"updated_ns": entry.received_ns}
     if _earlier(entry, row):
         to |= _definition(entry, Level.SERIES, instance_id)
-    _update(tx, schema.series, row.id, to, {"n_instances": 1})
+        _speak(tx, entry, row, Level.SERIES)
+    _update(tx, schema.series, row.id, to, {"n_instances": 1, "revision": 1})
+
+
+def _speak(tx: sa.Connection, entry: Entry, row: Any, level: Level) -> None:
+    """The names of a new definer; those of the first one were noted when the row was made."""
+    if row.definer_uid:
+        spoken.note(tx, level, row.id, entry.levels[level], new=False)
 
 
 def _redefines(entry: Entry, study: Any, series: Any) -> bool:

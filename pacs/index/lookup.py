@@ -1,6 +1,7 @@
 """Find stored instances by their unique keys, in a stable order and in bounded pieces."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from pacs.db import schema
 from pacs.db.connection import Database
 from pacs.dicom.level import Level
+from pacs.dicom.uids import InstanceKey
 
 _p, _s, _e, _i = schema.patients.c, schema.studies.c, schema.series.c, schema.instances.c
 _CHUNK = 500
@@ -89,6 +91,31 @@ def stream(db: Database, conditions: Where, *columns: Any) -> Iterator[Any]:
             return
         last = [getattr(rows[-1], f"order_{n}") for n in range(len(_ORDER))]
         query = base.where(sa.tuple_(*_ORDER) > sa.tuple_(*(sa.literal(v) for v in last)))
+
+
+def one(tx: sa.Connection, key: InstanceKey, *columns: Any) -> Any:
+    """The row of one instance, None when there is none under these three UIDs."""
+    return tx.execute(
+        _one(columns), {"study": key.study, "series": key.series, "instance": key.instance}
+    ).first()
+
+
+@lru_cache(maxsize=16)
+def _one(columns: tuple[Any, ...]) -> sa.Select[Any]:
+    """Built once: building costs more than asking."""
+    return (
+        sa.select(*columns)
+        .select_from(
+            schema.instances.join(schema.series, _e.id == _i.series_fk).join(
+                schema.studies, _s.id == _i.study_fk
+            )
+        )
+        .where(
+            _i.sop_instance_uid == sa.bindparam("instance"),
+            _e.series_instance_uid == sa.bindparam("series"),
+            _s.study_instance_uid == sa.bindparam("study"),
+        )
+    )
 
 
 STORED_COLUMNS = (

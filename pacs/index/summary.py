@@ -9,6 +9,7 @@ from pacs.db import schema
 from pacs.dicom.json import Encoded
 from pacs.dicom.level import Level
 from pacs.index import entry as entries
+from pacs.index import spoken
 
 _p, _s, _e, _i = schema.patients.c, schema.studies.c, schema.series.c, schema.instances.c
 
@@ -47,16 +48,18 @@ def recompute(tx: sa.Connection, study_id: int) -> None:
         return
     encoded = entries.reopen(definer.json)
     patient_id = _patient_of(tx, entries.patient_key(encoded, study.study_instance_uid), encoded)
+    row = entries.level_row(encoded, Level.STUDY)
     tx.execute(
         sa.update(schema.studies)
         .where(_s.id == study_id)
         .values(
             patient_id_fk=patient_id,
             **_defined_by(definer, with_id=True),
-            **entries.level_row(encoded, Level.STUDY),
+            **row,
             **_study_sums(tx, study_id),
         )
     )
+    spoken.note(tx, Level.STUDY, study_id, row, new=False)
     for affected in sorted({study.patient_id_fk, patient_id}):
         _recompute_patient(tx, affected)
 
@@ -67,15 +70,18 @@ def _recompute_series(tx: sa.Connection, series_id: int) -> None:
         tx.execute(sa.delete(schema.series).where(_e.id == series_id))
         return
     count = tx.execute(sa.select(sa.func.count()).where(_i.series_fk == series_id)).scalar_one()
+    row = entries.level_row(entries.reopen(definer.json), Level.SERIES)
     tx.execute(
         sa.update(schema.series)
         .where(_e.id == series_id)
         .values(
             n_instances=count,
+            revision=_e.revision + 1,
             **_defined_by(definer, with_id=True),
-            **entries.level_row(entries.reopen(definer.json), Level.SERIES),
+            **row,
         )
     )
+    spoken.note(tx, Level.SERIES, series_id, row, new=False)
 
 
 def _study_sums(tx: sa.Connection, study_id: int) -> dict[str, Any]:
@@ -119,8 +125,9 @@ def _recompute_patient(tx: sa.Connection, patient_id: int) -> None:
         "n_instances": int(studies[2]),
     }
     if first is not None:
-        values |= _defined_by(first, with_id=False)
-        values |= entries.level_row(entries.reopen(first.json), Level.PATIENT)
+        row = entries.level_row(entries.reopen(first.json), Level.PATIENT)
+        values |= _defined_by(first, with_id=False) | row
+        spoken.note(tx, Level.PATIENT, patient_id, row, new=False)
     tx.execute(sa.update(schema.patients).where(_p.id == patient_id).values(values))
 
 

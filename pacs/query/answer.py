@@ -34,7 +34,7 @@ _WITH_VALUE_ONLY = frozenset(
         ),
     )
 )
-_COMPUTED = {a.keyword: a for a in ATTRIBUTES if a.column is Column.COMPUTED}
+_COMPUTED = {a.keyword: (a.level, a.hexadecimal, a.vr) for a in ATTRIBUTES if a.column is Column.COMPUTED}
 
 
 def decode(document: bytes) -> DataSet:
@@ -56,9 +56,9 @@ class Stored:
             if above <= level:
                 found |= self._of_level(row, above)
         for keyword, value in row.computed.items():
-            attribute = _COMPUTED[keyword]
-            if attribute.level <= level:
-                found[f"{attribute.tag:08X}"] = _computed(attribute.vr, value)
+            of, tag, vr = _COMPUTED[keyword]
+            if of <= level:
+                found[tag] = _computed(vr, value)
         return found
 
     def _of_level(self, row: Row, level: Level) -> DataSet:
@@ -81,9 +81,11 @@ class Assembler:
     def __init__(self, query: Query) -> None:
         self._level = query.level
         self._everything = query.everything
-        self._defaults = [a for a in ATTRIBUTES if a.default and a.level <= query.level]
-        if not query.defaults:
-            self._defaults = []
+        self._defaults = [
+            (a.hexadecimal, None if a.tag in _WITH_VALUE_ONLY else {"vr": a.vr})
+            for a in ATTRIBUTES
+            if query.defaults and a.default and a.level <= query.level
+        ]
         self._asked: dict[int, list[Path]] = {}
         for path in query.returned:
             self._asked.setdefault(path[0], []).append(path[1:])
@@ -96,12 +98,11 @@ class Assembler:
     def match(self, row: Row, document: DataSet) -> Match:
         known = self._stored.attributes(row, self._level)
         chosen: DataSet = dict(known) if self._everything else {}
-        for attribute in self._defaults:
-            tag = f"{attribute.tag:08X}"
+        for tag, empty in self._defaults:
             if tag in known:
                 chosen[tag] = known[tag]
-            elif attribute.tag not in _WITH_VALUE_ONLY:
-                chosen[tag] = {"vr": attribute.vr}
+            elif empty is not None:
+                chosen[tag] = empty
         for root, below in self._asked.items():
             tag = f"{root:08X}"
             if tag not in chosen:

@@ -9,11 +9,22 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pacs.dicom import names
+from pacs.dicom import names, sounds
 from pacs.dicom.attributes import tag_of, vr_of
 from pacs.query import normal, patterns
 from pacs.query.keys import WILD
-from pacs.query.model import Condition, DateTimeRange, Element, Exact, FreeText, Path, Range, Wildcard, Within
+from pacs.query.model import (
+    Alike,
+    Condition,
+    DateTimeRange,
+    Element,
+    Exact,
+    FreeText,
+    Path,
+    Range,
+    Wildcard,
+    Within,
+)
 
 DataSet = Mapping[str, Element]
 _Test = Callable[[str, str], bool]  # asked text, stored text
@@ -41,6 +52,8 @@ def matches(dataset: DataSet, condition: Condition) -> bool:
             return any(all(matches(item or {}, c) for c in conditions) for item in items)
         case FreeText(words):
             return all(_found(dataset, word) for word in words)
+        case Alike():
+            return _alike(dataset, condition)
 
 
 def _element(dataset: DataSet, tag: int) -> Element:
@@ -96,6 +109,12 @@ def _any_of(dataset: DataSet, path: Path, asked: tuple[str, ...], test: _Test) -
     if vr_of(tag) == "UN":  # the key could not be brought to a form that only the object tells
         asked = tuple(normal.value(vr, one) or one for one in asked)
     return any(test(one, text) for one in asked for text in _normal(tag, element))
+
+
+def _alike(dataset: DataSet, condition: Alike) -> bool:
+    groups = _name_groups(condition.path[0], _element(dataset, condition.path[0]))
+    heard = sounds.of_all(text for group in groups for text in group)
+    return any(heard.issuperset(wanted) for wanted in condition.wanted) or matches(dataset, condition.literal)
 
 
 def _name_groups(tag: int, element: Element) -> list[list[str]]:

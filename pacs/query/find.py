@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
 
+from pacs.audit.looks import Recent
 from pacs.audit.record import record
 from pacs.auth import policy
 from pacs.auth.actor import Actor
@@ -50,6 +51,7 @@ class Search:
         self._db = db
         self._audit = audit
         self._scan_limit = scan_limit
+        self._written = Recent()
 
     def page(self, actor: Actor, query: Query) -> Page:
         """At most `query.limit` matches from `query.offset` on, and whether there are more."""
@@ -57,6 +59,17 @@ class Search:
         limit = PAGE_LIMIT if query.limit is None else query.limit
         found = list(self._matches(query, limit + 1))
         return Page(tuple(found[:limit]), len(found) > limit, query.warnings)
+
+    def count(self, actor: Actor, query: Query) -> int:
+        """How many matches there are in all, whatever page is asked for.
+
+        Raises Invalid when a search on stored JSON turns out too wide to be counted."""
+        query = replace(self._admit(actor, query), offset=0, limit=None)
+        how = plan(query)
+        if how.residual:
+            return sum(1 for _ in self._matches(query, None))
+        with self._db.read() as tx:
+            return sql.count(tx, how)
 
     def stream(self, actor: Actor, query: Query) -> Iterator[Match]:
         """Matches as they are read, in chunks; it ends when the consumer stops asking.
@@ -79,6 +92,10 @@ class Search:
         return query
 
     def _record(self, actor: Actor, query: Query, outcome: str) -> None:
+        """A page of a list that is asked for again and again is one row for a while."""
+        look = (actor, query.level, query.conditions, outcome)
+        if outcome == "ok" and self._written.holds(look):
+            return
         detail = " ".join([query.level.name, *dict.fromkeys(map(_name, query.conditions))])
         with self._db.write() as tx:
             for study_uid, patient_id in _whose(query):
@@ -91,6 +108,7 @@ class Search:
                     patient_id=patient_id,
                     detail=detail,
                 )
+        self._written.add(look)
 
     def _matches(self, query: Query, limit: int | None) -> Iterator[Match]:
         reading = _Reading(self._db, query, plan(query), self._scan_limit)

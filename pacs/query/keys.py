@@ -1,10 +1,10 @@
 """One key and its values become one condition, by value representation (PS3.4 C.2.2.2)."""
 
-from pacs.dicom import uids
+from pacs.dicom import sounds, uids
 from pacs.dicom.attributes import BY_TAG, Column, keyword_of, vr_of
 from pacs.errors import Invalid
 from pacs.query import normal, patterns
-from pacs.query.model import Condition, Exact, Path, Range, Wildcard
+from pacs.query.model import Alike, Condition, Exact, Path, Range, Wildcard
 from pacs.query.normal import Bounds
 
 WILD = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})  # C.2.2.2.4
@@ -22,9 +22,10 @@ _FORMS = {
 }
 
 
-def condition(path: Path, values: tuple[str, ...]) -> Condition | None:
+def condition(path: Path, values: tuple[str, ...], *, fuzzy: bool = False) -> Condition | None:
     """The condition on the attribute at the end of `path`, which is a tag of one data set or item;
-    None for universal matching. Raises Invalid when a value is not of the attribute's form."""
+    None for universal matching. `fuzzy` asks for names that sound alike, too. Raises Invalid when a
+    value is not of the attribute's form."""
     tag = path[-1]
     vr = vr_of(tag)
     wanted = _cleaned(tag, vr, values)
@@ -36,7 +37,8 @@ def condition(path: Path, values: tuple[str, ...]) -> Condition | None:
     if vr in {"DA", "TM", "DT"}:
         return _temporal(here, vr, wanted)
     if vr == "PN":
-        return _person_name(here, wanted)
+        literal = _person_name(here, wanted)
+        return _alike(here, wanted, literal) if literal and fuzzy else literal
     if vr in WILD or vr == "UN":
         return _text(here, vr, wanted)
     return Exact(here, tuple(_normal(tag, vr, v) for v in wanted))
@@ -99,7 +101,12 @@ def _point(vr: str, text: str) -> Bounds | None:
     return normal.time_bounds(text) if vr == "TM" else normal.moment_bounds(text)
 
 
-def _person_name(path: Path, values: tuple[str, ...]) -> Condition | None:
+def _alike(path: Path, values: tuple[str, ...], literal: Exact | Wildcard) -> Condition:
+    wanted = tuple(sounds.of(value) for value in values)
+    return Alike(path, wanted, literal) if all(wanted) else literal
+
+
+def _person_name(path: Path, values: tuple[str, ...]) -> Exact | Wildcard | None:
     folded = tuple(normal.name(value) for value in values)
     if any(patterns.is_universal(name.replace("=", "")) for name in folded):
         return None

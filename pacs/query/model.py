@@ -65,13 +65,32 @@ class FreeText:
     words: tuple[str, ...]
 
 
-Condition = Exact | Wildcard | Range | DateTimeRange | Within | FreeText
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Fuzzy matching of a person name: every sound of one of `wanted` is heard in it, in any order, or
+    it matches literally (pacs.dicom.sounds)."""
+
+    path: Path
+    wanted: tuple[tuple[str, ...], ...]
+    literal: Exact | Wildcard
+
+
+Condition = Exact | Wildcard | Range | DateTimeRange | Within | FreeText | Alike
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Matches by the values of an attribute, `falling` with the greatest first."""
+
+    tag: int
+    falling: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """`returned` are the attributes asked for, `defaults` adds those of PS3.18 10.6.3,
-    `everything` all that is known at the level. `limit` None streams to the end."""
+    `everything` all that is known at the level. `limit` None streams to the end. `order` goes before
+    the order that every answer has."""
 
     level: Level
     conditions: tuple[Condition, ...] = ()
@@ -81,6 +100,7 @@ class Query:
     offset: int = 0
     limit: int | None = None
     warnings: tuple[str, ...] = ()
+    order: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

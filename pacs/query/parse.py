@@ -10,7 +10,18 @@ from pacs.dicom.level import Level
 from pacs.errors import Invalid
 from pacs.query import keys as key
 from pacs.query import patterns, plan
-from pacs.query.model import Condition, DateTimeRange, Exact, FreeText, Keys, Path, Query, Range, Within
+from pacs.query.model import (
+    Condition,
+    DateTimeRange,
+    Exact,
+    FreeText,
+    Keys,
+    Order,
+    Path,
+    Query,
+    Range,
+    Within,
+)
 
 _HEX = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
 _MOST_WORDS = 32
@@ -69,6 +80,8 @@ def from_keys(  # noqa: PLR0913 - each is one thing that a wire can ask for
     limit: int | None = None,
     relational: bool = True,
     combined: bool = False,
+    fuzzy: bool = False,
+    order: Iterable[Order] = (),
 ) -> Query:
     """The query that `keys` ask for; attributes with a key are returned too.
 
@@ -76,7 +89,8 @@ def from_keys(  # noqa: PLR0913 - each is one thing that a wire can ask for
     below `level` match when something below fits all of them, or are left out with a warning
     without `relational`. `combined` reads a date and a time, one of them a range, as one range
     of moments (C.2.2.2.5.3); otherwise each matches for itself, which is what C-FIND does
-    without negotiation. Raises Invalid when a value is not of its attribute's form.
+    without negotiation. `fuzzy` finds person names that sound like the keys as well. Raises
+    Invalid when a value is not of its attribute's form.
     """
     if offset < 0 or (limit is not None and limit < 0):
         raise Invalid("offset and limit are whole numbers from 0")
@@ -91,13 +105,14 @@ def from_keys(  # noqa: PLR0913 - each is one thing that a wire can ask for
             _plant(tree, p, values)
     return Query(
         level,
-        _conditions(tree, combined=combined),
+        _conditions(tree, combined=combined, fuzzy=fuzzy),
         tuple(dict.fromkeys(paths)),
         defaults,
         everything,
         offset,
         limit,
         tuple(dict.fromkeys(warnings)),
+        tuple(order),
     )
 
 
@@ -112,7 +127,19 @@ def conditions(keys: Keys, *, combined: bool = False) -> tuple[tuple[Condition, 
             warnings.append(f"{keyword_of(p[0])} is not matched: {refusal}")
         else:
             _plant(tree, p, values)
-    return _conditions(tree, combined=combined), tuple(dict.fromkeys(warnings))
+    return _conditions(tree, combined=combined, fuzzy=False), tuple(dict.fromkeys(warnings))
+
+
+def order(text: str, level: Level) -> Order:
+    """`StudyDate` or, the greatest first, `-StudyDate`. Raises Invalid for what the index does not keep
+    at this level or above it."""
+    found = path(text.removeprefix("-"))
+    if len(found) > 1 or not plan.has_order(found[0], level):
+        raise Invalid(
+            f"answers of this level are not ordered by {keyword_of(found[-1])}",
+            hint="order by an attribute that the index keeps, of this level or above it",
+        )
+    return Order(found[0], text.startswith("-"))
 
 
 def free_text(query: Query, text: str) -> Query:
@@ -150,15 +177,17 @@ def _plant(node: _Node, p: Path, values: tuple[str, ...]) -> None:
     _plant(node.items.setdefault(p[0], _Node()), p[1:], values)
 
 
-def _conditions(node: _Node, *, combined: bool) -> tuple[Condition, ...]:
-    found = {tag: c for tag, values in node.values.items() if (c := key.condition((tag,), values))}
+def _conditions(node: _Node, *, combined: bool, fuzzy: bool) -> tuple[Condition, ...]:
+    found = {
+        tag: c for tag, values in node.values.items() if (c := key.condition((tag,), values, fuzzy=fuzzy))
+    }
     if combined:
         for date, time in _PAIRS:
             _combine(found, node, date, time)
     within = [
         Within((tag,), inner)
         for tag, below in node.items.items()
-        if (inner := _conditions(below, combined=combined))
+        if (inner := _conditions(below, combined=combined, fuzzy=fuzzy))
     ]
     return (*found.values(), *within)
 

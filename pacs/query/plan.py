@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pacs.dicom.attributes import BY_TAG, Attribute, Column
 from pacs.dicom.level import Level
 from pacs.query import normal, patterns
-from pacs.query.model import Condition, DateTimeRange, FreeText, Query, Wildcard, Within
+from pacs.query.model import Alike, Condition, DateTimeRange, FreeText, Order, Query, Wildcard, Within
 
 # Kept by the index and matched there; the other computed attributes are counts.
 MATCHED_COMPUTED = frozenset({"ModalitiesInStudy", "SOPClassesInStudy", "AvailableTransferSyntaxUID"})
@@ -23,6 +23,7 @@ class Plan:
     narrowed: tuple[Condition, ...]
     residual: tuple[Condition, ...]
     documents: bool
+    order: tuple[Order, ...] = ()
 
 
 def plan(query: Query) -> Plan:
@@ -33,7 +34,7 @@ def plan(query: Query) -> Plan:
     # A patient has no instance that stands for it; its studies have.
     floor = Level.STUDY if documents else query.level
     scan = max([query.level, floor, *(level for level in levels if level is not None)])
-    return Plan(query.level, scan, narrowed, residual, documents)
+    return Plan(query.level, scan, narrowed, residual, documents, query.order)
 
 
 def attribute_of(condition: Condition) -> Attribute | None:
@@ -69,6 +70,12 @@ def in_columns(condition: Condition) -> bool:
             return len(condition.path) == 1 and has_column(condition.path[0])
 
 
+def has_order(tag: int, level: Level) -> bool:
+    """Whether answers of `level` can come in the order of this attribute."""
+    attribute = BY_TAG.get(tag)
+    return attribute is not None and attribute.column is not Column.NONE and attribute.level <= level
+
+
 def has_column(tag: int) -> bool:
     attribute = BY_TAG.get(tag)
     if attribute is None or attribute.column is Column.NONE:
@@ -78,6 +85,8 @@ def has_column(tag: int) -> bool:
 
 def _only_narrowed(condition: Condition) -> bool:
     """A pattern that could match across two values of one column is looked at again."""
+    if isinstance(condition, Alike):
+        return _only_narrowed(condition.literal)
     return (
         isinstance(condition, Wildcard)
         and not normal.is_single(condition.path[0])

@@ -10,6 +10,7 @@ from pacs.dicom.header import DataSet, Element, Unreadable
 from pacs.errors import Invalid, NotFound
 from pacs.pixels import frames
 from pacs.pixels.bits import swap
+from pacs.pixels.frames import PIXEL_DATA, FrameTable
 from pacs.retrieve.selection import StoredObject
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _PATH = re.compile(r"[0-9A-Fa-f]{8}(/[1-9][0-9]{0,8}/[0-9A-Fa-f]{8})*")
 
 
 _PIECE = 1 << 20  # bytes
+_FIRST_READ, _LAST_READ = 1 << 16, 1 << 24  # bytes
 # Bytes in the unit of a value that big endian storage reverses (PS3.5 7.3).
 _WORDS = {"OW": 2, "US": 2, "SS": 2, "OF": 4, "OL": 4, "FL": 4, "UL": 4, "SL": 4}
 _WORDS |= dict.fromkeys(("OD", "OV", "FD", "UV", "SV"), 8)
@@ -26,9 +28,13 @@ _WORDS |= dict.fromkeys(("OD", "OV", "FD", "UV", "SV"), 8)
 
 class BulkData:
     """`length` bytes of a value with representation `vr`, little endian whatever the object is
-    stored in (PS3.18 8.7.3). Holds the file open until closed."""
+    stored in (PS3.18 8.7.3). `digest` is that of the data set it is from. Holds the file open until
+    closed."""
 
-    def __init__(self, source: "ByteSource", offset: int, length: int, vr: str, *, word: int = 1) -> None:
+    def __init__(
+        self, source: "ByteSource", offset: int, length: int, vr: str, digest: str, *, word: int = 1
+    ) -> None:
+        self.digest = digest
         self._source = source
         self._offset = offset
         self._word = word  # bytes in the unit that is stored reversed; 1 when none is
@@ -65,19 +71,19 @@ class BulkData:
         self.close()
 
 
-def find(source: "ByteSource", stored: StoredObject, path: str) -> BulkData:
-    """Takes over `source`: closed here on failure, by the BulkData afterwards.
+def find(source: "ByteSource", stored: StoredObject, path: str, table: bytes | None = None) -> BulkData:
+    """Takes over `source`: closed here on failure, by the BulkData afterwards. No more of it is read
+    than tells where the value lies; the frame `table` of the index tells where pixel data ends.
 
     Encapsulated pixel data is given as it lies in the file, items and delimiter included."""
     try:
-        element = _locate(source, stored, parts(path))
+        element = _near(source, stored, parts(path)) or _locate(source, stored, parts(path))
         length = element.length
         if length is None:
-            length = _encapsulated_end(source, stored, element) - element.offset
+            length = _pixels_end(source, stored, element, table) - element.offset
         big = stored.transfer_syntax == uids.EXPLICIT_BE
-        return BulkData(
-            source, element.offset, length, element.vr, word=_WORDS.get(element.vr, 1) if big else 1
-        )
+        word = _WORDS.get(element.vr, 1) if big else 1
+        return BulkData(source, element.offset, length, element.vr, stored.digest, word=word)
     except BaseException:
         source.close()
         raise
@@ -88,6 +94,23 @@ def parts(path: str) -> list[str]:
     if not _PATH.fullmatch(path):
         raise Invalid("this is no path of a bulk data value", hint="use the BulkDataURI from the metadata")
     return path.split("/")
+
+
+def _near(source: "ByteSource", stored: StoredObject, path: list[str]) -> Element | None:
+    """From the beginning of the object, in which values mostly lie; None when it takes all of it."""
+    tag, count = int(path[0], 16), _FIRST_READ
+    while count <= _LAST_READ:
+        prefix = memoryview(source.pread(0, min(count, source.size)))
+        try:
+            dataset = header.find(prefix, source.size, stored.transfer_syntax, stored.dataset_offset, tag)
+        except Unreadable:  # as an item that goes beyond what was read looks
+            dataset = None
+        if dataset is not None:
+            return _descend(dataset, path) if tag in dataset.elements else None
+        if count >= source.size:
+            return None
+        count *= 16
+    return None
 
 
 def _locate(source: "ByteSource", stored: StoredObject, path: list[str]) -> Element:
@@ -111,6 +134,12 @@ def _descend(dataset: DataSet, path: list[str]) -> Element:
     if element is None or element.items is not None:
         raise NotFound("no such value in this instance")
     return element
+
+
+def _pixels_end(source: "ByteSource", stored: StoredObject, pixels: Element, table: bytes | None) -> int:
+    if table is not None and pixels.tag == PIXEL_DATA:
+        return FrameTable.from_bytes(table).end
+    return _encapsulated_end(source, stored, pixels)
 
 
 def _encapsulated_end(source: "ByteSource", stored: StoredObject, pixels: Element) -> int:

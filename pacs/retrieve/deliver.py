@@ -1,6 +1,7 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -11,12 +12,13 @@ from pacs.auth.policy import Action, require
 from pacs.db.connection import Database, Transaction
 from pacs.dicom.level import Level
 from pacs.dicom.uids import InstanceKey
-from pacs.errors import Invalid, NotAcceptable, NotFound, Unavailable
+from pacs.errors import Conflict, Invalid, NotAcceptable, NotFound, Unavailable
 from pacs.index import entry as entries
 from pacs.index import lookup
 from pacs.pixels.shape import FrameShape
 from pacs.retrieve import bulk, negotiate, original, recoded, samples
 from pacs.retrieve.bulk import BulkData
+from pacs.retrieve.described import Description, Descriptions
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.original import Originals
@@ -71,6 +73,14 @@ class Chosen:
             yield StoredObject(InstanceKey(row[0], row[1], row[2]), *row[3:10])
 
 
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """`missing` are SOP Instance UIDs."""
+
+    missing: frozenset[str]
+    places: Mapping[tuple[str, str], Sequence[Location]]
+
+
 class Retrieve:
     """Thread-safe; one per process."""
 
@@ -82,6 +92,7 @@ class Retrieve:
         self._reads = reads
         self._originals = Originals(db, self._find, scratch)
         self._shapes = Shapes()
+        self.descriptions = Descriptions(db)
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
         """Instances under the unique keys named. None at all is a count of 0.
@@ -112,6 +123,29 @@ class Retrieve:
             raise NotFound(f"no study, series or instance has the UID {unknown[0][:64]}")
         return chosen
 
+    def look_up(self, objects: Sequence[StoredObject]) -> LookedUp:
+        """Where their bytes lie, all at once, and of which they are not there, so that the others can
+        go without them."""
+        with self._db.read() as tx:
+            places = locations.of_many(tx, [one.key.instance for one in objects])
+        return LookedUp(
+            frozenset(
+                one.key.instance
+                for one in objects
+                if not self._reader.has(places.get((one.key.instance, one.digest), ()))
+                and not self._opens(one)
+            ),
+            places,
+        )
+
+    def _opens(self, stored: StoredObject) -> bool:
+        """Whether it has but moved, or changed its form, since it was chosen."""
+        try:
+            with self._file(stored) as file:
+                return file.size == stored.size
+        except (NotFound, Unavailable, Conflict):
+            return False
+
     def open(self, stored: StoredObject) -> ByteSource:
         """The Part 10 file that was chosen, whatever became of it since. Raises NotFound, Unavailable."""
         return self._file(stored)
@@ -121,14 +155,14 @@ class Retrieve:
         """What this process can convert."""
         return recoded.abilities()
 
-    def give(self, stored: StoredObject, accepted: Collection[str]) -> Given:
+    def give(self, stored: StoredObject, accepted: Collection[str], found: LookedUp | None = None) -> Given:
         """The object in one of these transfer syntaxes: in its own one whenever that is among them,
         else as it was received, else losslessly converted. Raises NotAcceptable, NotFound, Unavailable."""
         targets = negotiate.choices(
             stored.transfer_syntax, accepted, self.abilities, pixels=stored.frames > 0
         )
         if targets[:1] == (stored.transfer_syntax,):
-            return AsStored(self.open(stored), stored)
+            return AsStored(self._file(stored, found), stored)
         received = self._originals.of(stored, accepted)
         if received:
             return AsStored(received[1], received[0])
@@ -144,6 +178,14 @@ class Retrieve:
         """The stored JSON of every instance, in order; never parsed on the way."""
         conditions = self._admit(actor, wanted, "metadata", opens=False)
         return self._metadata(conditions)
+
+    def described(self, actor: Actor, wanted: Wanted) -> Description:
+        """The same of one study, series or instance, ready to be sent. Raises NotFound, Forbidden."""
+        self._admit(actor, wanted, "metadata", often=True, opens=False)
+        found = self.descriptions.of(wanted)
+        if found is None:
+            raise NotFound("nothing is stored under this address")
+        return found
 
     def frames(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...]) -> FrameSet:
         """Frames by number from 1, in the order asked.
@@ -169,12 +211,12 @@ class Retrieve:
 
         Raises NotFound when there is no such value, Invalid when the path is none."""
         self._admit(actor, _only(key), "bulkdata", often=True)
-        row = self._row(key, *lookup.STORED_COLUMNS)
-        stored = StoredObject(key, *row[3:10])
+        row = self._row(key, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
+        stored = StoredObject(key, *row[4:11])
         received = self._originals.of(stored) if original.is_value_of_pixels(path) else None
         if received:  # the metadata promises the value as it was received
             return bulk.find(received[1], received[0], path)
-        return bulk.find(self._plain(stored), stored, path)
+        return bulk.find(self._plain(stored), stored, path, row[0])
 
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
         for row in lookup.stream(self._db, conditions, *lookup.JSON_COLUMNS):
@@ -199,8 +241,11 @@ class Retrieve:
         with blob:
             return inflate(blob, stored.dataset_offset, self._scratch)
 
-    def _file(self, stored: StoredObject) -> DiskBlob | ColdBlob:
+    def _file(self, stored: StoredObject, found: LookedUp | None = None) -> DiskBlob | ColdBlob:
         uid, digest = stored.key.instance, stored.digest
+        if found is not None:
+            with suppress(NotFound):  # it has moved since
+                return self._reader.open(found.places.get((uid, digest), ()))
         try:
             return self._find(uid, digest)
         except NotFound:  # it is kept in another form by now
@@ -216,9 +261,11 @@ class Retrieve:
         return self._reader.find(places)
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
-        for row in lookup.stream(self._db, _conditions(_only(key)), *columns):
-            return tuple(row)
-        raise NotFound("no such instance")
+        with self._db.read() as tx:
+            row = lookup.one(tx, key, *columns)
+        if row is None:
+            raise NotFound("no such instance")
+        return tuple(row)
 
     def _admit(
         self, actor: Actor, wanted: Wanted, detail: str, *, often: bool = False, opens: bool = True
@@ -263,4 +310,15 @@ def _only(key: InstanceKey) -> Wanted:
     return Wanted(studies=(key.study,), series=(key.series,), instances=(key.instance,))
 
 
-__all__ = ["BulkData", "ByteSource", "Chosen", "FrameSet", "Image", "MetadataEntry", "Retrieve"]
+__all__ = [
+    "BulkData",
+    "ByteSource",
+    "Chosen",
+    "Description",
+    "FrameSet",
+    "Given",
+    "Image",
+    "LookedUp",
+    "MetadataEntry",
+    "Retrieve",
+]

@@ -91,6 +91,13 @@ class DiskStore:
     def exists(self, key: str) -> bool:
         return (self.root / key).is_file()
 
+    def size(self, key: str) -> int | None:
+        """Bytes of a file; None when it cannot be looked at."""
+        try:
+            return (self.root / key).stat().st_size
+        except OSError:
+            return None
+
     def remove(self, key: str) -> None:
         """Remove a file; absent is fine. Its folder stays: someone may be about to use it."""
         (self.root / key).unlink(missing_ok=True)

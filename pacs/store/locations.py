@@ -1,6 +1,6 @@
 """Where the bytes of an instance lie: rows of the locations table."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -31,6 +31,19 @@ _CURRENT = (
         schema.instances.c.sop_instance_uid == sa.bindparam("uid"),
         schema.instances.c.digest == sa.bindparam("sha256"),
     )
+    .order_by(schema.locations.c.id)
+)
+_OF_MANY = (
+    sa.select(
+        schema.instances.c.sop_instance_uid,
+        schema.instances.c.digest,
+        schema.locations.c.tier,
+        schema.locations.c.key,
+        schema.locations.c.offset,
+        schema.locations.c.length,
+    )
+    .join(schema.instances, schema.instances.c.id == schema.locations.c.instance_fk)
+    .where(schema.instances.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True)))
     .order_by(schema.locations.c.id)
 )
 _FORMER = sa.select(
@@ -96,6 +109,14 @@ def of(tx: sa.Connection, sop_instance_uid: str, digest: str) -> list[Location]:
     asked = {"uid": sop_instance_uid, "sha256": digest}
     current = [Location(*row) for row in tx.execute(_CURRENT, asked)]
     return current or [Location(*row) for row in tx.execute(_FORMER, asked)]
+
+
+def of_many(tx: sa.Connection, uids: Collection[str]) -> dict[tuple[str, str], list[Location]]:
+    """Where the current bytes of these instances lie, by SOP Instance UID and digest."""
+    found: dict[tuple[str, str], list[Location]] = {}
+    for uid, digest, *place in tx.execute(_OF_MANY, {"uids": list(uids)}):
+        found.setdefault((uid, digest), []).append(Location(*place))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,15 +90,27 @@ class Reader:
         for place in places:
             if place.tier == layout.HOT:
                 try:
-                    return self._hot.open(place.key)
+                    blob = self._hot.open(place.key)
                 except NotFound as error:  # evicted a moment ago, or lost: another place may have it
                     missing = error
+                    continue
+                if blob.size == place.length:
+                    return blob
+                blob.close()
+                missing = NotFound("the stored file is damaged", hint="run pacs check")
         cold = [place for place in places if place.tier == layout.COLD]
         if not cold:
             raise missing or NotFound("no such instance")
         if self._cache is None:
             raise Unavailable("the object lies on the cold tier, and none is configured", hint="see [cold]")
         return ColdBlob(self._cache, cold[0])
+
+    def has(self, places: Sequence[Location]) -> bool:
+        """Whether one of the places holds it, as far as can be told without asking the cold tier."""
+        return any(
+            self._hot.size(place.key) == place.length if place.tier == layout.HOT else self._cache is not None
+            for place in places
+        )
 
     def find(self, locate: Callable[[], Sequence[Location]]) -> DiskBlob | ColdBlob:
         """`open` what `locate` tells; asked once more when it has moved since."""

@@ -9,12 +9,10 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -22,16 +20,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.bench.orthanc import orthanc
 from tests.support.archive_server import ArchiveServer
 from tests.support.dicom_object import DicomObject
 from tests.support.factory import Patient, as_object, ct_dataset, fresh_uid
-from tests.support.ports import free_port
 from tests.support.web_client import Web
 
 OBJECTS = int(os.environ.get("BENCH_OBJECTS", "60"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 EDGE = 512
-PLUGINS = os.environ.get("ORTHANC_PLUGINS", "/usr/share/orthanc/plugins")
 RESULTS = Path(__file__).parents[2] / "bench" / "results"
 WORK = {
     "rendered": "/rendered",
@@ -63,37 +60,6 @@ def ct() -> tuple[DicomObject, ...]:
     return tuple(found)
 
 
-@contextmanager
-def orthanc(folder: Path) -> Iterator[str]:
-    port = free_port()
-    folder.mkdir()
-    settings = folder / "orthanc.json"
-    settings.write_text(
-        json.dumps(
-            {
-                "HttpPort": port, "DicomServerEnabled": False, "StorageDirectory": str(folder / "data"),
-                "IndexDirectory": str(folder / "data"), "Plugins": [PLUGINS], "AuthenticationEnabled": False,
-                "RemoteAccessAllowed": False, "DicomAlwaysAllowStore": True,
-            }
-        )
-    )  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            ["Orthanc", str(settings)], env={**os.environ, "TCP_NODELAY": "1"}, stdout=log, stderr=log
-        )
-    try:
-        for _ in range(200):
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/system")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/dicom-web"
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def milliseconds(client: httpx.Client, root: str, objects: tuple[DicomObject, ...], suffix: str) -> float:
     """The median of one request."""
     taken = []
@@ -109,7 +75,7 @@ def milliseconds(client: httpx.Client, root: str, objects: tuple[DicomObject, ..
 def main() -> None:
     objects = ct()
     figures: dict[str, dict[str, list[float]]] = {work: {} for work in WORK}
-    with ExitStack() as stack, tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         roots = {"Hilum": stack.enter_context(ArchiveServer(Path(name) / "hilum").running()).root}
         if shutil.which("Orthanc"):
             roots["Orthanc"] = stack.enter_context(orthanc(Path(name) / "orthanc"))

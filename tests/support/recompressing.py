@@ -84,7 +84,9 @@ def rows(archive: Archive, table: sa.Table, *hidden: str) -> list[dict[str, Any]
 
 def index_of(archive: Archive) -> dict[str, list[dict[str, Any]]]:
     """What a rebuild must bring back. Row numbers and the moment of recompression are of no account."""
-    hidden = ("id", "series_fk", "study_fk", "patient_id_fk", "definer_fk", "instance_fk", "updated_ns")
+    hidden = (
+        "id", "series_fk", "study_fk", "patient_id_fk", "definer_fk", "instance_fk", "updated_ns", "revision"
+    )  # fmt: skip
     tables = (schema.patients, schema.studies, schema.series, schema.instances, schema.versions)
     found = {table.name: rows(archive, table, *hidden) for table in (*tables, schema.locations)}
     done = [row for row in rows(archive, schema.recompressions, "id", "at_ns") if not row["reason"]]

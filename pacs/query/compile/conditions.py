@@ -12,7 +12,7 @@ from pacs.dicom.attributes import BY_TAG, Attribute, Column, tag_of
 from pacs.dicom.level import Level
 from pacs.query import evaluate, normal, patterns
 from pacs.query.compile.tables import COMPUTED, PARENT, joined
-from pacs.query.model import Condition, DateTimeRange, Exact, FreeText, Path, Range, Wildcard, Within
+from pacs.query.model import Alike, Condition, DateTimeRange, Exact, FreeText, Path, Range, Wildcard, Within
 from pacs.query.plan import Plan, attribute_of, level_of, lowest
 
 Bool = ColumnElement[bool]
@@ -70,8 +70,27 @@ def _condition(condition: Condition) -> Bool:
             return _moments(condition)
         case FreeText(words):
             return sa.and_(*(_word(word) for word in words))
+        case Alike():
+            return _alike(condition)
         case Within():
             raise AssertionError("sequences have no columns")
+
+
+def _alike(condition: Alike) -> Bool:
+    """By the index of sounds alone, unless wild cards find what sounds otherwise: what is asked for
+    without them contains its own sounds."""
+    attribute, owner = _attribute(condition.path)
+    table = schema.SOUNDS[attribute.level].c
+
+    def heard(sound: str) -> Bool:
+        return owner.c.id.in_(
+            sa.select(table.owner_fk).where(table.tag == attribute.tag, table.sound == sound)
+        )
+
+    found = [sa.and_(*map(heard, wanted)) for wanted in condition.wanted]
+    if isinstance(condition.literal, Wildcard):
+        found.append(_condition(condition.literal))
+    return sa.or_(*found)
 
 
 def _attribute(path: Path) -> tuple[Attribute, Table]:

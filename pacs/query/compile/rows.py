@@ -6,16 +6,18 @@ before: no cursor stays open and no page overlaps.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Connection, Select
 
 from pacs.db import schema
-from pacs.dicom.attributes import BY_KEYWORD
+from pacs.dicom.attributes import BY_KEYWORD, BY_TAG, Column
 from pacs.dicom.level import Level
 from pacs.query.compile.conditions import where
 from pacs.query.compile.tables import COMPUTED, DEFINER, UIDS, joined
+from pacs.query.model import Order
 from pacs.query.plan import Plan
 
 _P, _S, _E, _I = schema.patients.c, schema.studies.c, schema.series.c, schema.instances.c
@@ -56,6 +58,12 @@ def fetch(tx: Connection, plan: Plan, *, limit: int, offset: int = 0, after: Pos
     ]
 
 
+def count(tx: Connection, plan: Plan) -> int:
+    """How many rows fit what columns decide."""
+    rows = sa.select(sa.func.count()).select_from(joined(Level.PATIENT, plan.scan)).where(*where(plan))
+    return int(tx.execute(rows).scalar_one())
+
+
 def documents(tx: Connection, ids: Iterable[int]) -> dict[int, bytes]:
     """The stored JSON of these instances, compressed as it lies there."""
     wanted = sorted(set(ids) - {0})
@@ -65,8 +73,11 @@ def documents(tx: Connection, ids: Iterable[int]) -> dict[int, bytes]:
     return {row[0]: bytes(row[1]) for row in rows}
 
 
+@lru_cache(maxsize=256)
 def select(plan: Plan, *, limit: int, offset: int = 0, after: Position = ()) -> Select[Any]:
-    """Columns: ids, attrs and definers by level, UIDs from the study down, computed, the position."""
+    """Columns: ids, attrs and definers by level, UIDs from the study down, computed, the position.
+
+    Kept, as lists are asked for again and again, and building this costs more than asking."""
     tables = [schema.LEVELS[level] for level in Level if level <= plan.scan]
     order = _order(plan)
     columns = [
@@ -97,9 +108,9 @@ def _order(plan: Plan) -> _Order:
     them. Rows of a level below the one asked for stay together by it. Ties are broken by what the
     objects say, not by row ids, so that a rebuilt index answers in the same order."""
     newest: _Order = [(_S.study_date, True), (_S.study_time, True), (_S.study_instance_uid, True)]
-    keys: _Order = (
-        [(_P.patient_name_a, False), (_P.patient_key, False)] if plan.level is Level.PATIENT else []
-    )
+    keys: _Order = [key for order in plan.order for key in _asked(order)]
+    if plan.level is Level.PATIENT:
+        keys += [(_P.patient_name_a, False), (_P.patient_key, False)]
     if plan.scan >= Level.STUDY:
         keys += newest
     if plan.scan >= Level.SERIES:
@@ -107,6 +118,23 @@ def _order(plan: Plan) -> _Order:
     if plan.scan >= Level.IMAGE:
         keys += _numbered(_I.instance_number, _I.sop_instance_uid)
     return keys
+
+
+def _asked(order: Order) -> _Order:
+    """What has no value comes last, whichever way the others go."""
+    attribute = BY_TAG[order.tag]
+    if attribute.column is Column.COMPUTED:
+        column: ColumnElement[Any] = COMPUTED[attribute.keyword]
+    else:
+        column = schema.LEVELS[attribute.level].c[schema.column_names(attribute)[0]]
+    missing: ColumnElement[bool]
+    if attribute.column is Column.NUMBER:
+        missing, column = column.is_(None), sa.func.coalesce(column, 0)
+    elif isinstance(column.type, sa.String) and not order.falling:
+        missing = column == ""
+    else:  # the empty text is the least of all
+        return [(column, order.falling)]
+    return [(sa.case((missing, 1), else_=0), False), (column, order.falling)]
 
 
 def _numbered(number: ColumnElement[Any], identity: ColumnElement[Any]) -> _Order:

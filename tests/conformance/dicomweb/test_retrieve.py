@@ -119,10 +119,6 @@ def test_metadata(root: str, client: httpx.Client, accept: str) -> None:
         assert by_uid[CT.instance]["00280010"] == {"vr": "US", "Value": [128]}
 
 
-def test_metadata_in_xml_is_not_to_be_had(root: str, client: httpx.Client) -> None:
-    assert ask(client, f"{CT.path(root)}/metadata", "application/dicom+xml").status_code == 406
-
-
 def uris(value: Any) -> list[str]:
     if isinstance(value, dict):
         own = [value["BulkDataURI"]] if "BulkDataURI" in value else []
@@ -161,6 +157,10 @@ def test_ranges_of_bulk_data(root: str, client: httpx.Client) -> None:
     assert b"Content-Range: bytes 10-19/32768\r\n\r\n" + whole.content[10:20] in several.content
     (part_,) = parts_of(ask(client, uri, "multipart/related; type=application/octet-stream"))
     assert part_.body == whole.content
+    again = ask(client, uri, **{"If-None-Match": whole.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert ask(client, uri, Range="bytes=0-9", **{"If-Range": whole.headers["etag"]}).status_code == 206
+    assert ask(client, uri, Range="bytes=0-9", **{"If-Range": '"other"'}).status_code == 200
 
 
 @pytest.mark.parametrize(("path", "status"), [("00100011", 404), ("x", 400), ("7FE00010/1", 400)])

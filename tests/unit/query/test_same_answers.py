@@ -21,7 +21,17 @@ from pacs.query.find import Search
 from pacs.query.model import Element, Query
 from tests.unit.query.filled import VIEWER, add, create, empty, encoded
 
-NAMES = ["Doe^John", "DOE^JANE", "Döe^Jo", "Ya^Ta=山^太=や^た", "O_%^\\", "", "A*^B?"]
+NAMES = [
+    "Doe^John",
+    "DOE^JANE",
+    "Smith-Meyer^Jon",
+    "Maier^Schmidt",
+    "Döe^Jo",
+    "Ya^Ta=山^太=や^た",
+    "O_%^\\",
+    "",
+    "A*^B?",
+]
 TEXTS = ["", "A", "a", "Ab", "A_b", "A%b", "AXb", "Ä", "A\\B", "胸 b"]
 DATES = ["", "20200101", "20200102", "20200229", "19991231"]
 TIMES = ["", "10", "1015", "101530", "101530.25", "235959.999999"]
@@ -80,7 +90,7 @@ _archives = st.lists(
 _wild = st.text(alphabet="AaäBb_%*?胸 ", min_size=1, max_size=4)
 _text_keys = st.sampled_from(TEXTS) | _wild
 _name_keys = (
-    st.sampled_from(NAMES) | st.text(alphabet="doeja^*?山=", min_size=1, max_size=6) | st.just("=山*")
+    st.sampled_from(NAMES) | st.text(alphabet="dnoejms^*?山= -", min_size=1, max_size=6) | st.just("=山*")
 )
 _dates = st.sampled_from([*DATES, "20200101-20200102", "20200102-", "-20200101"])
 _times = st.sampled_from([*TIMES, "1000-1015", "1015-", "-101530", "2300-1000"])
@@ -121,7 +131,11 @@ def _queries(draw: st.DrawFn) -> Query:
     chosen = draw(st.lists(st.sampled_from(sorted(offered)), min_size=1, max_size=3, unique=True))
     keys = [(parse.path(name), tuple(draw(offered[name]).split("\\"))) for name in chosen]
     query = parse.from_keys(
-        level, keys, combined=draw(st.booleans()), returned=[(tag_of("PatientID"),), (tag_of("PatientName"),)]
+        level,
+        keys,
+        combined=draw(st.booleans()),
+        fuzzy=draw(st.booleans()),
+        returned=[(tag_of("PatientID"),), (tag_of("PatientName"),)],
     )
     if draw(st.integers(0, 4)) == 0:
         query = parse.free_text(query, draw(st.text(alphabet="doa_1.太*B ", min_size=1, max_size=4)))
