@@ -16,6 +16,8 @@ class Action(StrEnum):
     INSPECT = "inspect"  # server facts, audit trail, configuration
     WORKLIST = "worklist"  # see what is to be read, claim it, finish it, judge its findings
     REPRIORITISE = "reprioritise"  # let what a model found change the order of the list
+    DELETE = "delete"  # to the trash and back, and see what is in it
+    PURGE = "purge"  # let go for good
     ANSWER = "answer"  # a model tells what it found: with the token of the run, and no other
 
 
@@ -27,6 +29,8 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.INSPECT: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.WORKLIST: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.REPRIORITISE: frozenset({Role.ADMIN}),
+    Action.DELETE: frozenset({Role.ADMIN}),
+    Action.PURGE: frozenset({Role.ADMIN}),
     Action.ANSWER: frozenset(),
 }
 

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from pacs.config.ai import AiConfig
 from pacs.config.fields import needed, setting
 from pacs.config.tiers import ColdConfig, TierConfig
+from pacs.config.trash import TrashConfig
 
 ROLES: Final = ("viewer", "sender", "admin")
 """What a token or a station may be given; the meaning is `pacs.auth.policy`'s."""
@@ -205,6 +206,7 @@ class Config:
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     cold: ColdConfig = field(default_factory=ColdConfig)
     tier: TierConfig = field(default_factory=TierConfig)
+    trash: TrashConfig = field(default_factory=TrashConfig)
     renditions: RenditionsConfig = field(default_factory=RenditionsConfig)
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     ai: AiConfig = field(default_factory=AiConfig)

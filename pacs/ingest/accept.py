@@ -12,13 +12,13 @@ from pacs.dicom import header, uids
 from pacs.dicom.header import FileMeta
 from pacs.dicom.level import Level
 from pacs.errors import Unavailable
-from pacs.index import catalog, patient, recompressions
+from pacs.index import catalog, patient, recompressions, thrown
 from pacs.index.entry import Entry
 from pacs.ingest.atrest import examine_at_rest, has_note, without_note
 from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
 from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
 from pacs.outbox import events
-from pacs.store import layout, locations, packs, quarantined
+from pacs.store import layout, locations, packs, quarantined, trashed
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
 from pacs.store.quarantined import Quarantined
@@ -102,13 +102,16 @@ class Ingest:
         """Record a file of the hot tier, or one that lies at `place`, in an index that does not know
         it; the file stays as it is.
 
-        Other bytes under one UID are versions, whatever the policy is today. Raises Broken.
+        Other bytes under one UID are versions, whatever the policy is today. What was deleted is in the
+        trash again, or goes for good. Raises Broken.
         False when the same data set is already recorded from another file. When that one holds it in
         another form, one of the two was about to go when a process died: this one goes now."""
         entry = examine_at_rest(self._spool, stored)
         location = place or Location(layout.HOT, key, 0, entry.size)
 
         def record_again(tx: Transaction) -> _Fate:
+            if _is_thrown(tx, entry, location):
+                return _Fate.STORED
             fate = self._settled(tx, actor, entry, location, keep_first=False, tell=False)
             if fate is _Fate.DUPLICATE and location.tier == layout.HOT and _in_other_form(tx, entry):
                 packs.leave(tx, key)
@@ -307,6 +310,22 @@ def _met(
     former = locations.replace(tx, known.id, location)
     catalog.supersede(tx, known, entry, former.key, tier=former.tier, offset=former.offset)
     return _Fate.SUPERSEDED
+
+
+def _is_thrown(tx: Transaction, entry: Entry, location: Location) -> bool:
+    """Put a file that was deleted back into the trash."""
+    found = thrown.find(tx, entry)
+    if found is None:
+        return False
+    if location.tier == layout.HOT and (found.purged or found.other_form):
+        packs.leave(tx, location.key)
+        location = replace(location, tier=trashed.LEAVING)
+    if found.purged or not found.other_form:
+        trashed.lies(tx, found.id, location)
+    if not found.other_form:
+        thrown.fill(tx, found, entry)
+        recompressions.note(tx, entry)
+    return True
 
 
 def _in_other_form(tx: Transaction, entry: Entry) -> bool:
