@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from dicomweb import ai, bulkdata, frames, metadata, pages, qido, rendered, stow, wado, worklist
+from dicomweb import ai, bulkdata, frames, metadata, pages, qido, rendered, stow, trash, wado, worklist
 from dicomweb.calls import Call
 from dicomweb.urls import PREFIX
 
@@ -34,7 +34,16 @@ class Post:
     method: ClassVar[str] = "POST"
 
 
-ROUTES: tuple[Get | Post, ...] = (
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Answered by a synchronous function, in a thread."""
+
+    path: str
+    answer: Callable[[Call], Response]
+    method: ClassVar[str] = "DELETE"
+
+
+ROUTES: tuple[Get | Post | Delete, ...] = (
     # Search (PS3.18 10.6)
     Get(_STUDIES, qido.studies),
     Get(f"{PREFIX}/series", qido.series),
@@ -54,6 +63,13 @@ ROUTES: tuple[Get | Post, ...] = (
     Get(f"{_INSTANCE}/metadata", metadata.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve),
     Get(f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata.retrieve),
+    # Delete, to the trash
+    Delete(_STUDY, trash.delete),
+    Delete(_SERIES, trash.delete),
+    Delete(_INSTANCE, trash.delete),
+    Get("/api/trash", trash.page),
+    Get("/api/trash/{deletion}", trash.one),
+    Post("/api/trash/{deletion}/restore", trash.restore),
     # Pictures (PS3.18 10.4.1.1.3 and 10.4.1.1.4)
     Get(f"{_INSTANCE}/rendered", rendered.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}/rendered", rendered.retrieve),

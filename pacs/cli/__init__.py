@@ -19,6 +19,7 @@ from pacs.cli import (
     settings,
     tier,
     token,
+    trash,
 )
 from pacs.cli.common import complain, exit_code
 from pacs.errors import PacsError
@@ -80,6 +81,7 @@ app.add_typer(ai.app, name="ai")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(tier.app, name="tier")
+app.add_typer(trash.app, name="trash")
 app.add_typer(renditions.app, name="renditions")
 
 

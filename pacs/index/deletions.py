@@ -12,6 +12,10 @@ from pacs.db import schema
 from pacs.db.connection import Transaction
 
 _d, _t, _c = schema.deletions.c, schema.trash.c, schema.study_care.c
+_s, _e, _i = schema.studies.c, schema.series.c, schema.instances.c
+_STANDING = schema.instances.join(schema.series, _e.id == _i.series_fk).join(
+    schema.studies, _s.id == _i.study_fk
+)
 _AT_ONCE: Final = 500
 
 
@@ -143,10 +147,18 @@ def has_any(tx: Transaction, one: Deletion) -> bool:
 
 
 def was_there(tx: Transaction, study: str, series: str = "", instance: str = "") -> bool:
-    """Whether something under these keys is in the trash, or was purged a while ago."""
-    asked = ((_t.study_uid, study), (_t.series_uid, series), (_t.sop_instance_uid, instance))
-    conditions = [column == uid for column, uid in asked if uid]
-    return tx.execute(sa.select(_t.id).where(*conditions).limit(1)).first() is not None
+    """Whether what stood under these keys is in the trash, or was purged a while ago, and nothing
+    stands there now."""
+    asked = (study, series, instance)
+    was = _under(sa.select(_t.id), (_t.study_uid, _t.series_uid, _t.sop_instance_uid), asked)
+    if tx.execute(was).first() is None:
+        return False
+    keys = (_s.study_instance_uid, _e.series_instance_uid, _i.sop_instance_uid)
+    return tx.execute(_under(sa.select(_i.id).select_from(_STANDING), keys, asked)).first() is None
+
+
+def _under(query: sa.Select[Any], keys: tuple[Any, ...], asked: tuple[str, ...]) -> sa.Select[Any]:
+    return query.where(*(key == uid for key, uid in zip(keys, asked, strict=True) if uid)).limit(1)
 
 
 def is_trashed(tx: Transaction, study: str) -> bool:

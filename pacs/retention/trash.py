@@ -154,3 +154,6 @@ def _found(one: Deletion | None) -> Deletion:
     if one is None or one.state is State.RESTORED:
         raise NotFound("nothing of this name is in the trash", hint="`pacs trash list` names them")
     return one
+
+
+__all__ = ["Asked", "Deletion", "Shown", "Trash"]

@@ -1,8 +1,9 @@
 """Delete, restore and purge: nothing is shown that was deleted, nothing is lost that can be restored,
 nothing comes back that was purged."""
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -305,11 +306,17 @@ def test_an_index_made_anew_knows_what_was_deleted(opened: Opener, tmp_path: Pat
     assert agrees(archive)
 
 
+def at_once(*works: Callable[[], None]) -> list[BaseException]:
+    """What went wrong."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        ends = [pool.submit(work) for work in works]
+    return [error for end in ends if (error := end.exception()) is not None]
+
+
 def test_a_study_comes_back_while_others_are_deleted(archive: Archive) -> None:
     """Senders and administrators at once: the statistics are exact, nothing is half there."""
     study, patient = fresh_uid(), Patient(id="P-1")
     items = ct_series(24, study=study, rows=4, columns=4, patient=patient)
-    failures: list[BaseException] = []
 
     def send() -> None:
         for item in items:
@@ -317,23 +324,10 @@ def test_a_study_comes_back_while_others_are_deleted(archive: Archive) -> None:
 
     def delete() -> None:
         for _ in range(12):
-            try:
+            with suppress(NotFound):
                 archive.trash.delete(ME, Asked(study))
-            except NotFound:
-                continue
 
-    def run(work: Callable[[], None]) -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - told by the test
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in (send, delete, send, delete)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
+    assert at_once(send, delete, send, delete) == []
     assert agrees(archive)
     for one in archive.trash.page(ME, limit=100):
         archive.trash.restore(ME, one.deletion.name)
