@@ -19,6 +19,7 @@ from pacs.errors import Unavailable
 from pacs.index import census
 from pacs.ingest import recompress
 from pacs.ingest.accept import Ingest
+from pacs.ingest.assemble import Assembler
 from pacs.ingest.check import Checker
 from pacs.ingest.recompress import Recompressor
 from pacs.ingest.recover import recover
@@ -72,6 +73,7 @@ class Archive:
 
     config: Config
     ingest: Ingest
+    assembler: Assembler
     search: Search
     retrieve: Retrieve
     pictures: Pictures
@@ -218,6 +220,7 @@ def open_archive(config: Config) -> Archive:
         archive = Archive(
             config=config,
             ingest=ingest,
+            assembler=Assembler(ingest, spool),
             search=Search(db),
             retrieve=retrieve,
             pictures=pictures,

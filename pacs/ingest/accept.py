@@ -62,8 +62,12 @@ class Ingest:
         """An empty file for the object to stream into; use it in a `with` block.
 
         Raises Forbidden (audited) and Unavailable."""
-        self._admit(actor, own(actor))
+        self.admit(actor)
         return self._spool.create()
+
+    def admit(self, actor: Actor) -> None:
+        """Raises Forbidden (audited) for who may store nothing."""
+        self._admit(actor, own(actor))
 
     def accept(self, actor: Actor, spooled: Spooled, expected: Expected = Expected()) -> Receipt:  # noqa: B008 - frozen
         """Keep the object and answer what became of it. Nothing is acknowledged before its bytes
@@ -90,6 +94,12 @@ class Ingest:
         except Broken as broken:
             return self._refuse(actor, spooled, broken)
         return self._keep(actor, spooled, entry)
+
+    def refuse(self, actor: Actor, broken: Broken) -> Refused:
+        """Of which there are no bytes to keep."""
+        with self._db.write() as tx:
+            _tell_refusal(tx, actor, broken, "")
+        return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
 
     def finish(self, actor: Actor, spooled: Spooled, key: str) -> None:
         """Take up what a dead process had already put at `key` but may not have recorded."""
@@ -276,15 +286,7 @@ class Ingest:
         with self._db.write() as tx:
             if key:
                 quarantined.note(tx, _kept(actor, spooled, broken, key))
-            record(tx, actor, Action.STORE, outcome="refused", detail=broken.rule)
-            events.append(
-                tx,
-                events.Event(
-                    events.Kind.REFUSED,
-                    sop_instance_uid=broken.sop_instance[:64],
-                    payload={"rule": broken.rule, "key": key},
-                ),
-            )
+            _tell_refusal(tx, actor, broken, key)
 
     def _answer(self, fate: _Fate, entry: Entry) -> Receipt:
         match fate:
@@ -331,6 +333,13 @@ def _is_thrown(tx: Transaction, entry: Entry, location: Location) -> bool:
 def _in_other_form(tx: Transaction, entry: Entry) -> bool:
     known = catalog.find(tx, entry.key.instance)
     return known is not None and not catalog.rests(tx, known, entry)
+
+
+def _tell_refusal(tx: Transaction, actor: Actor, broken: Broken, key: str) -> None:
+    record(tx, actor, Action.STORE, outcome="refused", detail=broken.rule)
+    payload: dict[str, str | int] = {"rule": broken.rule, "key": key}
+    uid = broken.sop_instance[:64]
+    events.append(tx, events.Event(events.Kind.REFUSED, sop_instance_uid=uid, payload=payload))
 
 
 def _probe_uids(spooled: Spooled, meta: FileMeta, expected: Expected) -> tuple[str, str]:
