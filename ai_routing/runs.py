@@ -88,6 +88,15 @@ def begin(tx: sa.Connection, study_uid: str, model: str, generation: int, rule: 
     return run
 
 
+def end_all(tx: sa.Connection, study_uid: str) -> tuple[str, ...]:
+    """Nothing more is done for the unfinished runs on the study; returns their names."""
+    mine = (_r.study_uid == study_uid) & _r.state.in_(_UNFINISHED)
+    found = tuple(tx.execute(sa.select(_r.run).where(mine)).scalars())
+    end = sa.update(schema.ai_runs).where(mine)
+    tx.execute(end.values(state=State.SUPERSEDED.value, answer=None, reason="the study was deleted"))
+    return found
+
+
 def is_begun(tx: sa.Connection, study_uid: str, model: str, generation: int) -> bool:
     """Whether the model was asked about this settling of the study, or a later one."""
     same = (_r.study_uid == study_uid) & (_r.model == model) & (_r.generation >= generation)

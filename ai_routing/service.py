@@ -9,7 +9,7 @@ from typing import Final
 from ai_routing import dispatch, rules, runs, wire
 from ai_routing.dispatch import Dispatch
 from ai_routing.runs import Run, State
-from pacs import log
+from pacs import clock, log
 from pacs.audit.record import record
 from pacs.auth import grants
 from pacs.auth.actor import Actor
@@ -47,7 +47,10 @@ def contribute(archive: Archive) -> tuple[Follower | Errand | Chore, ...]:
     hangs keeps none of the others waiting."""
     config = archive.config.ai
     router = Follower(
-        NAME, frozenset({Kind.SETTLED, Kind.MODEL_RUN}), partial(_route, config), from_start=False
+        NAME,
+        frozenset({Kind.SETTLED, Kind.MODEL_RUN, Kind.DELETED}),
+        partial(_route, config),
+        from_start=False,
     )
     chore = Chore("ai", partial(look_after, archive.db, config), every_s=1.0)
     return (router, chore, *(_errand(archive, model) for model in config.models if model.enabled))
@@ -69,8 +72,18 @@ def _route(config: AiConfig, tx: Transaction, events: Sequence[Told]) -> None:
     for told in events:
         if told.kind == Kind.MODEL_RUN:
             runs.set_aside(tx, told)
+        elif told.kind == Kind.DELETED:
+            withdraw(tx, told.study_uid)
         else:
             ask(tx, config, told.study_uid, int(told.payload.get("generation", 1)))
+
+
+def withdraw(tx: Transaction, study_uid: str) -> None:
+    """Of a study that is not there any more nothing is asked and no answer is awaited; what was found
+    stays with what may be restored."""
+    if survey.of(tx, study_uid) is None:
+        for run in runs.end_all(tx, study_uid):
+            grants.end(tx, run, clock.now_ns())
 
 
 def ask(tx: Transaction, config: AiConfig, study_uid: str, generation: int, *, anew: bool = False) -> int:

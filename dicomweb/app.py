@@ -13,7 +13,9 @@ from starlette.routing import Route
 
 from dicomweb import problems
 from dicomweb.authn import Guard, call_of
-from dicomweb.routes import ROUTES, Get, Post
+from dicomweb.routes import ROUTES, Delete, Get, Post
+from dicomweb.trash import gone
+from pacs.errors import NotFound
 from pacs.runtime import Archive
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -42,13 +44,15 @@ def _dispatch(by_method: dict[str, Endpoint]) -> Endpoint:
     return endpoint
 
 
-def _endpoint(archive: Archive, entry: Get | Post) -> Endpoint:
+def _endpoint(archive: Archive, entry: Get | Post | Delete) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         try:
             call = call_of(archive, request)
             if isinstance(entry, Post):
                 return await entry.receive(call)
             return await run_in_threadpool(entry.answer, call)
+        except NotFound as error:
+            return problems.of(await run_in_threadpool(gone, archive, request, error))
         except Exception as error:  # noqa: BLE001 - every kind has its answer; the unknown is logged there
             return problems.of(error)
 

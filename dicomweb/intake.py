@@ -3,13 +3,18 @@
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
+from typing import Final
 
 from dicomweb.multipart import Event, Parser, PartBegin, PartData, PartEnd, Whole
 from dicomweb.outcome import Outcome
 from pacs.auth.actor import Actor
+from pacs.errors import Invalid
 from pacs.ingest.accept import Ingest
 from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Receipt
+
+_MOST: Final = 100_000
+_MOST_FAILED: Final = 1_000
 
 
 class Intake:
@@ -25,6 +30,7 @@ class Intake:
         self._write: Callable[[memoryview], None]
         self._accept: Callable[[], Receipt]
         self._outcomes: list[Outcome] = []
+        self._failed = 0
 
     def feed(self, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
@@ -52,3 +58,13 @@ class Intake:
             case PartEnd():
                 self._outcomes.append(Outcome.of(self._accept()))
                 self._held.close()
+                self._failed += bool(self._outcomes[-1].failure)
+                self._check()
+
+    def _check(self) -> None:
+        """A sender of rubbish without end is stopped; what it has stored stays."""
+        if len(self._outcomes) >= _MOST or self._failed >= _MOST_FAILED:
+            raise Invalid(
+                f"a request may hold at most {_MOST} instances, and {_MOST_FAILED} that cannot be stored",
+                hint="send several requests",
+            )

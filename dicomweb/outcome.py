@@ -18,6 +18,9 @@ STUDY_MISMATCH: Final = 0xA901
 CANNOT_UNDERSTAND: Final = 0xC000
 TRANSFER_SYNTAX: Final = 0xC122  # referenced transfer syntax not supported
 
+# Warning Reason (0008,1196)
+ELEMENTS_DISCARDED: Final = 0xB006
+
 FAILURE_REASONS: Final[dict[str, int]] = {
     "empty": CANNOT_UNDERSTAND,
     "not-dicom": CANNOT_UNDERSTAND,
@@ -28,6 +31,8 @@ FAILURE_REASONS: Final[dict[str, int]] = {
     "too-deep": CANNOT_UNDERSTAND,
     "too-large-inflated": CANNOT_UNDERSTAND,
     "transfer-syntax": TRANSFER_SYNTAX,
+    "described": CANNOT_UNDERSTAND,
+    "bulk-data": CANNOT_UNDERSTAND,
     "expected-study": STUDY_MISMATCH,
     "expected-sop-class": SOP_CLASS_MISMATCH,
     "expected-sop-instance": SOP_CLASS_MISMATCH,
@@ -41,7 +46,8 @@ _MOST_WARNINGS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`failure` is 0 for an instance that is in the archive now; `reason` says why one is not."""
+    """`failure` is 0 for an instance that is in the archive now; `reason` says why one is not. `warning`
+    is 0 for one that is there as it was sent."""
 
     sop_class: str
     sop_instance: str
@@ -49,20 +55,23 @@ class Outcome:
     series: str = ""
     failure: int = 0
     reason: str = ""
+    warning: int = 0
 
     @classmethod
-    def of(cls, receipt: Receipt) -> "Outcome":
+    def of(cls, receipt: Receipt, warning: int = 0) -> "Outcome":
         if isinstance(receipt, Refused):
             failure = FAILURE_REASONS.get(receipt.rule, PROCESSING_FAILURE)
             return cls(receipt.sop_class, receipt.sop_instance, failure=failure, reason=receipt.reason)
-        return cls(receipt.sop_class, receipt.key.instance, receipt.key.study, receipt.key.series)
+        return cls(
+            receipt.sop_class, receipt.key.instance, receipt.key.study, receipt.key.series, warning=warning
+        )
 
 
 def status_of(outcomes: Sequence[Outcome]) -> int:
     """PS3.18 Table 10.5.3-1."""
     failed = sum(1 for outcome in outcomes if outcome.failure)
     if not failed:
-        return problems.OK
+        return problems.ACCEPTED if any(outcome.warning for outcome in outcomes) else problems.OK
     return problems.ALL_FAILED if failed == len(outcomes) else problems.ACCEPTED
 
 
@@ -88,7 +97,8 @@ def report(outcomes: Sequence[Outcome], outside: Outside) -> dict[str, Any]:
 
 def _referenced(outcome: Outcome, outside: Outside) -> dict[str, Any]:
     key = InstanceKey(outcome.study, outcome.series, outcome.sop_instance)
-    return _identity(outcome) | {"00081190": _element("UR", outside.instance(key))}
+    warning = {"00081196": _element("US", outcome.warning)} if outcome.warning else {}
+    return _identity(outcome) | warning | {"00081190": _element("UR", outside.instance(key))}
 
 
 def _failed(outcome: Outcome) -> dict[str, Any]:

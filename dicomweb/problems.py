@@ -6,7 +6,7 @@ import orjson
 from starlette.responses import Response
 
 from pacs import log
-from pacs.errors import Conflict, Forbidden, Invalid, NotAcceptable, NotFound, PacsError, Unavailable
+from pacs.errors import Conflict, Forbidden, Gone, Invalid, NotAcceptable, NotFound, PacsError, Unavailable
 
 _log = log.get(__name__)
 
@@ -41,6 +41,7 @@ _BY_KIND: dict[type[Exception], _Status] = {
     UnsupportedMediaType: _Status(415, "Unsupported Media Type"),
     RangeNotSatisfiable: _Status(416, "Range Not Satisfiable"),
     Invalid: _Status(400, "Bad Request"),
+    Gone: _Status(410, "Gone"),
     NotFound: _Status(404, "Not Found"),
     Forbidden: _Status(403, "Forbidden"),
     Conflict: _Status(409, "Conflict"),

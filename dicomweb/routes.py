@@ -16,6 +16,7 @@ from dicomweb import (
     qido,
     rendered,
     stow,
+    trash,
     wado,
     wado_uri,
     worklist,
@@ -47,7 +48,16 @@ class Post:
     method: ClassVar[str] = "POST"
 
 
-ROUTES: tuple[Get | Post, ...] = (
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Answered by a synchronous function, in a thread."""
+
+    path: str
+    answer: Callable[[Call], Response]
+    method: ClassVar[str] = "DELETE"
+
+
+ROUTES: tuple[Get | Post | Delete, ...] = (
     # Search (PS3.18 10.6)
     Get(_STUDIES, qido.studies),
     Get(f"{PREFIX}/series", qido.series),
@@ -68,6 +78,13 @@ ROUTES: tuple[Get | Post, ...] = (
     Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve),
     Get(f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata.retrieve),
     Get("/wado", wado_uri.retrieve),
+    # Delete, to the trash
+    Delete(_STUDY, trash.delete),
+    Delete(_SERIES, trash.delete),
+    Delete(_INSTANCE, trash.delete),
+    Get("/api/trash", trash.page),
+    Get("/api/trash/{deletion}", trash.one),
+    Post("/api/trash/{deletion}/restore", trash.restore),
     # Pictures (PS3.18 10.4.1.1.3 and 10.4.1.1.4)
     Get(f"{_INSTANCE}/rendered", rendered.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}/rendered", rendered.retrieve),

@@ -10,20 +10,24 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from dicomweb import answers, problems
+from dicomweb import answers, media, native, problems
 from dicomweb.calls import Call
+from dicomweb.described import DescribedIntake
 from dicomweb.intake import Intake
-from dicomweb.media import DICOM, MULTIPART, MediaType, parse_media_type
+from dicomweb.media import DICOM, DICOM_JSON, JSON, MULTIPART, MediaType, Offer, parse_media_type
 from dicomweb.multipart import Parser, Whole
 from dicomweb.outcome import Outcome, report, status_of, warnings_of
 from pacs.errors import Invalid
+from pacs.ingest.assemble import Form
 
 _BATCH: Final = 1 << 20
+_FORMS: Final = {form.value: form for form in Form} | {JSON: Form.JSON}
+_ANSWERS: Final = (Offer(DICOM_JSON), Offer(JSON), Offer(native.XML, wild=False))
 
 
 async def store(call: Call) -> Response:
-    media_type = answers.json_type(call)
-    intake = Intake(call.archive.ingest, call.actor, call.uid("study"), _parser(call.header("content-type")))
+    media_type = media.choose(call.accepted, _ANSWERS).type
+    intake = await run_in_threadpool(_intake, call)
     try:
         async for batch in _batches(call.request.stream()):
             await run_in_threadpool(intake.feed, batch)
@@ -41,7 +45,13 @@ def _answer(call: Call, outcomes: tuple[Outcome, ...], media_type: str) -> Respo
             "the request holds no instance", hint="send at least one part of type application/dicom"
         )
     body = report(outcomes, call.outside)
-    return answers.dicom_json(body, media_type, status_of(outcomes), warnings_of(outcomes))
+    if media_type != native.XML:
+        return answers.dicom_json(body, media_type, status_of(outcomes), warnings_of(outcomes))
+    response = Response(native.document(body), status_of(outcomes), {"Content-Type": media_type})
+    response.headers["Cache-Control"] = "no-store"
+    for text in warnings_of(outcomes):
+        answers.warn(response, text)
+    return response
 
 
 async def _batches(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
@@ -58,18 +68,20 @@ async def _batches(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
         yield gathered
 
 
-def _parser(content_type: str) -> Parser | Whole:
-    """PS3.18 10.5.2: multipart/related of application/dicom, or one instance by itself."""
-    sent = _sent(content_type)
-    if sent.name == DICOM:
-        return Whole()
-    inner = parse_media_type(sent.get("type", DICOM)).name if sent.name == MULTIPART else ""
-    if inner != DICOM:
-        raise problems.UnsupportedMediaType(
-            "instances are taken as application/dicom only",
-            hint='send multipart/related; type="application/dicom"; boundary=..., or application/dicom',
-        )
-    return Parser(sent.get("boundary"))
+def _intake(call: Call) -> Intake | DescribedIntake:
+    """PS3.18 10.5.2: multipart/related of application/dicom, of metadata and its bulk data, or one of
+    them by itself."""
+    sent = _sent(call.header("content-type"))
+    inner = parse_media_type(sent.get("type", DICOM)).name if sent.name == MULTIPART else sent.name
+    parser = Parser(sent.get("boundary")) if sent.name == MULTIPART else Whole()
+    if inner == DICOM:
+        return Intake(call.archive.ingest, call.actor, call.uid("study"), parser)
+    if inner in _FORMS:
+        return DescribedIntake(call, _FORMS[inner], parser)
+    raise problems.UnsupportedMediaType(
+        "instances are taken as application/dicom, application/dicom+json and application/dicom+xml",
+        hint='send multipart/related; type="application/dicom"; boundary=..., or application/dicom',
+    )
 
 
 def _sent(content_type: str) -> MediaType:

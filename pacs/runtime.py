@@ -1,6 +1,6 @@
 """Composition root: `open_archive(config)` puts the rooms together into a handful of use cases."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from pacs.errors import Unavailable
 from pacs.index import census
 from pacs.ingest import recompress
 from pacs.ingest.accept import Ingest
+from pacs.ingest.assemble import Assembler
 from pacs.ingest.check import Checker
 from pacs.ingest.recompress import Recompressor
 from pacs.ingest.recover import recover
@@ -39,14 +40,19 @@ from pacs.reading.reprioritise import Reprioritise
 from pacs.reading.worklist import Worklist
 from pacs.renditions.shelf import Shelf
 from pacs.renditions.thumbnails import Renditions, Thumbnails
+from pacs.retention.finish import Finisher
+from pacs.retention.rounds import Rounds
+from pacs.retention.trash import Trash
 from pacs.retrieve.deliver import Retrieve
 from pacs.retrieve.pictures import Pictures
 from pacs.store import layout
 from pacs.store.blobs import BlobStore
 from pacs.store.care import Reads
 from pacs.store.cold import open_cache, open_cold
+from pacs.store.collect import Collector
 from pacs.store.disk import DiskStore
 from pacs.store.eviction import Evictor
+from pacs.store.markers import Markers
 from pacs.store.reader import Reader
 from pacs.store.spool import Spool
 from pacs.store.writer import Writer
@@ -76,6 +82,7 @@ class Archive:
 
     config: Config
     ingest: Ingest
+    assembler: Assembler
     search: Search
     retrieve: Retrieve
     pictures: Pictures
@@ -90,6 +97,8 @@ class Archive:
     performing: Performing
     recompressor: Recompressor
     evictor: Evictor
+    trash: Trash
+    retention: Rounds
     stores: Stores
     _strangers: Strangers
 
@@ -128,6 +137,11 @@ class Archive:
         """Finish what dead processes left; returns how many objects that were."""
         return recover(self.ingest, self.stores.spool, self.stores.hot)
 
+    def rebuild(self, progress: Callable[[int], None]) -> int:
+        """Make the index anew from the stored objects; `pacs.ingest.check` says what that means."""
+        self.retention.go_on()  # what was deleted a moment ago stays deleted
+        return self.checker.rebuild(progress)
+
     @property
     def db(self) -> Database:
         """For neighbours that own tables. The edges reach the index through use cases only."""
@@ -144,6 +158,7 @@ class Archive:
             Chore("claims", self.worklist.sweep, every_s=1.0),
             Chore("evict", lambda: self.evictor.finish() > 0, every_s=_EVICT_EVERY_S),
             self.renditions.chore(),
+            *self.retention.chores(),
             trimming(db, _EVENTS_KEPT_S),
             self._commitment_work().chore(_EVENTS_KEPT_S),
         )
@@ -220,17 +235,22 @@ def open_archive(config: Config) -> Archive:
         retrieve = Retrieve(db, Reader(hot, cache), spool.folder, looks, reads)
         shelf = Shelf(config.data / layout.RENDITIONS, config.renditions.budget_bytes)
         thumbnails = Thumbnails(shelf, config.renditions.thumbnail_edge)
+        evictor, markers = Evictor(db, hot, durable=durable), Markers(config.data / layout.TRASH)
+        finisher = Finisher(db, markers, evictor, Collector(db, cold) if cold else None, shelf.forget)
+        trash = Trash(db, finisher)
+        rounds = Rounds(db, trash, finisher, config.trash)
         pictures = Pictures(db, looks, reads, retrieve.open_inside, thumbnails)
         archive = Archive(
             config=config,
             ingest=ingest,
+            assembler=Assembler(ingest, spool),
             search=Search(db),
             retrieve=retrieve,
             pictures=pictures,
             renditions=Renditions(thumbnails, shelf, pictures),
             door=Door(config, grants=Grants(db)),
             commitments=Commitments(db),
-            checker=Checker(db, hot, quarantined, ingest, cold, spool),
+            checker=Checker(db, hot, quarantined, ingest, cold, spool, markers),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),
             orders=Orders(db, looks),
@@ -243,7 +263,9 @@ def open_archive(config: Config) -> Archive:
                 Writer(hot, durable=durable),
                 grace_s=config.store.recompress_grace_seconds,
             ),
-            evictor=Evictor(db, hot, durable=durable),
+            evictor=evictor,
+            trash=trash,
+            retention=rounds,
             stores=Stores(db, hot, cold, spool, durable),
             _strangers=Strangers(db),
         )

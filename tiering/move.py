@@ -21,6 +21,7 @@ from pacs.errors import Conflict, NotFound
 from pacs.heartbeat import HELD_S, beating
 from pacs.store import pack, packs
 from pacs.store.blobs import Blob, BlobStore
+from pacs.store.collect import Collector
 from pacs.store.disk import DiskStore
 from pacs.store.eviction import Evictor
 from pacs.store.pack import Member, Pack
@@ -38,6 +39,7 @@ class Mover:
         self._hot = hot
         self._cold = cold
         self._evictor = Evictor(db, hot, durable=durable)
+        self._collector = Collector(db, cold)
         self._me = secrets.token_hex(8)
 
     def pack_study(self, study: str) -> int:
@@ -76,6 +78,8 @@ class Mover:
             done = self._record(wanted)
         finally:
             self._claim_until(wanted, 0)
+        if not done:  # deleted or superseded while it was packed
+            self._collector.collect((wanted.key,))
         _log.info("tiers: packed instances=%d bytes=%d", done, wanted.size)
         return done
 

@@ -8,6 +8,7 @@ from pacs import clock, log
 from pacs.config import ColdConfig, TierConfig
 from pacs.db.connection import Database
 from pacs.errors import Conflict, NotFound, Unavailable
+from pacs.index import deletions
 from pacs.outbox.crew import Chore
 from pacs.runtime import Archive
 from pacs.store import care
@@ -86,13 +87,6 @@ class Tiering:
             both += max(0, one.hot_bytes + one.cold_bytes - one.bytes)
         return Status(counts["hot"], counts["cold"], counts["partly"], hot, cold, both, counts["held"])
 
-    def hold(self, study: str, reason: str) -> None:
-        """Keep a study hot until it is held no longer (an empty reason). Raises NotFound."""
-        with self._db.write() as tx:
-            if care.study(tx, study) is None:
-                raise NotFound("no such study")
-            care.hold(tx, study, reason)
-
     def _plan(self, studies: Iterable[Care], limit: int) -> list[Step]:
         hot_bytes = 0
         if any(rule.hot_above_bytes for rule in self._config.rules):
@@ -138,6 +132,15 @@ class Tiering:
 
     def _evict(self, study: str) -> int:
         return self._mover.evict_study(study, clock.now_ns() - self._grace_ns)
+
+
+def hold(db: Database, study: str, reason: str) -> None:
+    """Keep a study, hot while it is there and unpurged while it is in the trash, until it is held no
+    longer (an empty reason). Raises NotFound."""
+    with db.write() as tx:
+        if care.study(tx, study) is None and not deletions.is_trashed(tx, study):
+            raise NotFound("no such study")
+        care.hold(tx, study, reason)
 
 
 def open_tiering(archive: Archive) -> Tiering | None:

@@ -20,6 +20,8 @@ class Action(StrEnum):
     ORDER = "order"  # say what is to be scanned, and take it back
     SCHEDULE = "schedule"  # see what is to be scanned
     PERFORM = "perform"  # tell what was scanned
+    DELETE = "delete"  # to the trash and back, and see what is in it
+    PURGE = "purge"  # let go for good
     ANSWER = "answer"  # a model tells what it found: with the token of the run, and no other
 
 
@@ -35,6 +37,8 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.ORDER: frozenset({Role.SENDER, Role.ADMIN}),
     Action.SCHEDULE: frozenset(Role),  # a modality that may only send needs its worklist, too
     Action.PERFORM: frozenset({Role.SENDER, Role.ADMIN}),
+    Action.DELETE: frozenset({Role.ADMIN}),
+    Action.PURGE: frozenset({Role.ADMIN}),
     Action.ANSWER: frozenset(),
 }
 

@@ -21,6 +21,7 @@ from pacs.cli import (
     stations,
     tier,
     token,
+    trash,
 )
 from pacs.cli.common import complain, exit_code
 from pacs.errors import PacsError
@@ -87,6 +88,7 @@ app.add_typer(orders.app, name="orders")
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(tier.app, name="tier")
+app.add_typer(trash.app, name="trash")
 app.add_typer(renditions.app, name="renditions")
 
 

@@ -74,7 +74,7 @@ def check(
     try:
         if rebuild:
             with _counter("objects indexed") as count:
-                rebuilt = archive.checker.rebuild(count)
+                rebuilt = archive.rebuild(count)
         with _counter("differences") as count:
             findings = list(_counted(archive.checker.check(deep=not fast), count))
         kept = archive.recompressor.totals()

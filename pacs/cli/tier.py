@@ -113,11 +113,11 @@ def hold(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Keep a study on the hot tier, whatever the rules say, until it is released."""
+    """Keep a study until it is released: on the hot tier, whatever the rules say, and from being purged
+    while it is in the trash."""
     if not reason.strip():
         raise Invalid("a hold needs a reason", hint="say why in a few words")
-    with _opened(config, data) as tiering:
-        tiering.hold(study, reason.strip())
+    _hold(config, data, study, reason.strip())
     out.print("held")
 
 
@@ -127,10 +127,21 @@ def release(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """End a hold: the rules decide again."""
-    with _opened(config, data) as tiering:
-        tiering.hold(study, "")
+    """End a hold: the rules and the retention of the trash decide again."""
+    _hold(config, data, study, "")
     out.print("released")
+
+
+def _hold(config: ConfigOption, data: DataOption, study: str, reason: str) -> None:
+    from pacs.runtime import open_archive
+    from tiering.service import hold
+
+    log.setup("WARNING", role="tier")
+    archive = open_archive(effective(config, data))
+    try:
+        hold(archive.stores.db, study, reason)
+    finally:
+        archive.close()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from pacs.config.sections import (
 )
 from pacs.config.table import FILE_VARIABLE, Setting, settings
 from pacs.config.tiers import ColdConfig, TierConfig, TierRule
+from pacs.config.trash import TrashConfig
 
 __all__ = [
     "FILE_VARIABLE",
@@ -43,6 +44,7 @@ __all__ = [
     "TierConfig",
     "TierRule",
     "TokenEntry",
+    "TrashConfig",
     "WebConfig",
     "check_exposure",
     "is_loopback",

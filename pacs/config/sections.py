@@ -15,6 +15,7 @@ from pacs.config.ai import AiConfig
 from pacs.config.fields import needed, setting
 from pacs.config.peers import RIGHTS, Peer, RightName, RoleName
 from pacs.config.tiers import ColdConfig, TierConfig
+from pacs.config.trash import TrashConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,7 @@ class Config:
     orders: OrdersConfig = field(default_factory=OrdersConfig)
     cold: ColdConfig = field(default_factory=ColdConfig)
     tier: TierConfig = field(default_factory=TierConfig)
+    trash: TrashConfig = field(default_factory=TrashConfig)
     renditions: RenditionsConfig = field(default_factory=RenditionsConfig)
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     ai: AiConfig = field(default_factory=AiConfig)

@@ -22,8 +22,9 @@ Transaction = sa.Connection  # what rooms without SQL of their own hand around
 
 _RETRIES = 8
 _PAGE = 500
-# deadlock, serialization failure, lock not available
-_PG_RETRYABLE = {"40P01", "40001", "55P03"}
+# deadlock, serialization failure, lock not available; and a row that was about to be referred to, or
+# to go, when another transaction did the opposite (the last study of a patient goes, another comes)
+_PG_RETRYABLE = {"40P01", "40001", "55P03", "23503"}
 
 
 class Database:

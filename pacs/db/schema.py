@@ -244,6 +244,73 @@ study_care = Table(
     Index(None, "last_read_ns"),
 )
 
+# What was deleted, request by request. `name` is known outside and names the marker file; `marked`
+# says that the marker is there. `state` is that of pacs.index.trash.State.
+deletions = Table(
+    "deletions",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    _text("level"),
+    _text("study_uid"),
+    _text("series_uid"),
+    _text("sop_instance_uid"),
+    _text("patient_id"),
+    _count("at_ns"),
+    _text("actor"),
+    _text("origin"),
+    _text("reason"),
+    _count("n_instances"),
+    _count("bytes"),
+    _text("state"),
+    _count("marked"),
+    Index(None, "study_uid"),
+    Index(None, "state", "at_ns"),
+)
+
+# One file of a deleted instance: the version that was `current` then (only it has `json`), or a former
+# one. `received_digest` is the digest of what was received, `digest` that of what lies there.
+trash = Table(
+    "trash",
+    metadata,
+    _id(),
+    _ref("deletion_fk", "deletions"),
+    _text("study_uid"),
+    _text("series_uid"),
+    _text("sop_instance_uid"),
+    _text("sop_class_uid"),
+    _count("current"),
+    _text("transfer_syntax"),
+    _count("size"),
+    _count("dataset_offset"),
+    _text("digest"),
+    _text("prefix_digest"),
+    _text("received_digest"),
+    _count("n_frames"),
+    Column("frames", LargeBinary),
+    Column("json", LargeBinary),
+    _count("first_received_ns"),
+    _count("received_ns"),
+    Index(None, "deletion_fk"),
+    Index(None, "study_uid", "series_uid", "sop_instance_uid"),
+    Index(None, "sop_instance_uid", "received_ns"),
+)
+
+# Where it lies. Of what was purged: `leaving` while its hot file may still be there, `cold` while it is
+# inside a pack that holds others, too.
+trash_places = Table(
+    "trash_places",
+    metadata,
+    _id(),
+    _ref("trash_fk", "trash"),
+    Column("tier", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    _count("offset"),
+    _count("length"),
+    Index(None, "trash_fk"),
+    Index(None, "tier", "key"),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -439,6 +506,7 @@ worklist = Table(
     _count("done"),
     _count("done_ns"),
     _text("done_by"),
+    _count("gone"),  # the study is in the trash: not listed, told as a change
     _count("version"),
     Index(None, "done", "rank_ns", "study_uid"),
     Index(None, "version"),

@@ -133,7 +133,7 @@ def insert(tx: sa.Connection, entry: Entry) -> int | None:
     patient = _locked_patient(tx, study.patient_id_fk)
     series, new_series = _locked_series(tx, entry, study.id)
     instance_id = _insert_ignoring(
-        tx, schema.instances, _instance_row(entry, series.id, study.id), "sop_instance_uid"
+        tx, schema.instances, instance_row(entry, series.id, study.id), "sop_instance_uid"
     )
     if instance_id is None:
         return None
@@ -152,7 +152,7 @@ def supersede(
     `tier`, is noted in the versions table."""
     study = _locked_study(tx, entry)
     series, _ = _locked_series(tx, entry, study.id)
-    row = _instance_row(entry, series.id, study.id)
+    row = instance_row(entry, series.id, study.id)
     row["first_received_ns"] = min(known.first_received_ns, entry.received_ns)
     tx.execute(sa.update(schema.instances).where(_i.id == known.id), row)
     note_version(
@@ -174,7 +174,7 @@ def supersede(
 
 def keep_as(tx: sa.Connection, known: Known, entry: Entry) -> None:
     """The same object lies in another form from now on: `entry` tells which and what it was before."""
-    values = {name: value for name, value in _instance_row(entry, 0, 0).items() if name in _AT_REST}
+    values = {name: value for name, value in instance_row(entry, 0, 0).items() if name in _AT_REST}
     tx.execute(sa.update(schema.instances).where(_i.id == known.id).values(values))
     grown = entry.size - known.size
     tx.execute(sa.update(schema.studies).where(_s.id == known.study_fk).values(bytes=_s.bytes + grown))
@@ -205,6 +205,14 @@ def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str, *, tier:
 
 def note_version(tx: sa.Connection, sop_instance_uid: str, **values: Any) -> None:
     tx.execute(sa.insert(schema.versions), {"sop_instance_uid": sop_instance_uid, **values})
+
+
+def home(tx: sa.Connection, entry: Entry) -> tuple[int, int]:
+    """Ids of the study and the series that the instance belongs to, which are made when they are not
+    there; the study is locked. Recompute it afterwards. Raises Moved."""
+    study = _locked_study(tx, entry)
+    series, _ = _locked_series(tx, entry, study.id)
+    return study.id, series.id
 
 
 def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
@@ -251,7 +259,7 @@ def _locked_series(tx: sa.Connection, entry: Entry, study_id: int) -> tuple[Any,
     return row, created is not None
 
 
-def _instance_row(entry: Entry, series_id: int, study_id: int) -> dict[str, Any]:
+def instance_row(entry: Entry, series_id: int, study_id: int) -> dict[str, Any]:
     return {
         "series_fk": series_id,
         "study_fk": study_id,

@@ -12,6 +12,9 @@ _s, _i = schema.studies.c, schema.instances.c
 
 # What the stored objects can give back, in the order in which rows may go.
 _REBUILT = (
+    schema.trash_places,
+    schema.trash,
+    schema.deletions,
     schema.locations,
     schema.versions,
     schema.recompressions,

@@ -42,6 +42,7 @@ def recompute(tx: sa.Connection, study_id: int) -> None:
         _recompute_series(tx, series_id)
     definer = _definer(tx, _i.study_fk == study_id)
     if definer is None:
+        _rehome_series(tx, study_id)
         tx.execute(sa.delete(schema.series).where(_e.study_fk == study_id))
         tx.execute(sa.delete(schema.studies).where(_s.id == study_id))
         _recompute_patient(tx, study.patient_id_fk)
@@ -62,6 +63,22 @@ def recompute(tx: sa.Connection, study_id: int) -> None:
     spoken.note(tx, Level.STUDY, study_id, row, new=False)
     for affected in sorted({study.patient_id_fk, patient_id}):
         _recompute_patient(tx, affected)
+
+
+def touch(tx: sa.Connection, study_id: int, at_ns: int) -> None:
+    """Something of the study is not what it was before."""
+    tx.execute(sa.update(schema.studies).where(_s.id == study_id).values(updated_ns=at_ns))
+    tx.execute(sa.update(schema.series).where(_e.study_fk == study_id).values(updated_ns=at_ns))
+
+
+def _rehome_series(tx: sa.Connection, study_id: int) -> None:
+    """A series that also has instances in another study goes there."""
+    elsewhere = sa.select(_i.study_fk).where(_i.id == _e.definer_fk).scalar_subquery()
+    tx.execute(
+        sa.update(schema.series)
+        .where(_e.study_fk == study_id, sa.exists().where(_i.series_fk == _e.id))
+        .values(study_fk=elsewhere)
+    )
 
 
 def _recompute_series(tx: sa.Connection, series_id: int) -> None:

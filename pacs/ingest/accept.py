@@ -11,13 +11,13 @@ from pacs.db.connection import Database, Transaction
 from pacs.dicom import header, uids
 from pacs.dicom.header import FileMeta
 from pacs.dicom.level import Level
-from pacs.index import catalog, patient, recompressions
+from pacs.index import catalog, patient, recompressions, thrown
 from pacs.index.entry import Entry
 from pacs.ingest.atrest import examine_at_rest, has_note, without_note
 from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
 from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
 from pacs.outbox import events
-from pacs.store import layout, locations, packs, quarantined
+from pacs.store import layout, locations, packs, quarantined, trashed
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
 from pacs.store.quarantined import Quarantined
@@ -61,8 +61,12 @@ class Ingest:
         """An empty file for the object to stream into; use it in a `with` block.
 
         Raises Forbidden (audited) and Unavailable."""
-        self._admit(actor, own(actor))
+        self.admit(actor)
         return self._spool.create()
+
+    def admit(self, actor: Actor) -> None:
+        """Raises Forbidden (audited) for who may store nothing."""
+        self._admit(actor, own(actor))
 
     def accept(self, actor: Actor, spooled: Spooled, expected: Expected = Expected()) -> Receipt:  # noqa: B008 - frozen
         """Keep the object and answer what became of it. Nothing is acknowledged before its bytes
@@ -90,6 +94,12 @@ class Ingest:
             return self._refuse(actor, spooled, broken)
         return self._keep(actor, spooled, entry)
 
+    def refuse(self, actor: Actor, broken: Broken) -> Refused:
+        """Of which there are no bytes to keep."""
+        with self._db.write() as tx:
+            _tell_refusal(tx, actor, broken, "")
+        return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
+
     def finish(self, actor: Actor, spooled: Spooled, key: str) -> None:
         """Take up what a dead process had already put at `key` but may not have recorded."""
         with self._db.read() as tx:
@@ -101,13 +111,16 @@ class Ingest:
         """Record a file of the hot tier, or one that lies at `place`, in an index that does not know
         it; the file stays as it is.
 
-        Other bytes under one UID are versions, whatever the policy is today. Raises Broken.
+        Other bytes under one UID are versions, whatever the policy is today. What was deleted is in the
+        trash again, or goes for good. Raises Broken.
         False when the same data set is already recorded from another file. When that one holds it in
         another form, one of the two was about to go when a process died: this one goes now."""
         entry = examine_at_rest(self._spool, stored)
         location = place or Location(layout.HOT, key, 0, entry.size)
 
         def record_again(tx: Transaction) -> _Fate:
+            if _is_thrown(tx, entry, location):
+                return _Fate.STORED
             fate = self._settled(tx, actor, entry, location, keep_first=False, tell=False)
             if fate is _Fate.DUPLICATE and location.tier == layout.HOT and _in_other_form(tx, entry):
                 packs.leave(tx, key)
@@ -259,15 +272,7 @@ class Ingest:
         with self._db.write() as tx:
             if key:
                 quarantined.note(tx, _kept(actor, spooled, broken, key))
-            record(tx, actor, Action.STORE, outcome="refused", detail=broken.rule)
-            events.append(
-                tx,
-                events.Event(
-                    events.Kind.REFUSED,
-                    sop_instance_uid=broken.sop_instance[:64],
-                    payload={"rule": broken.rule, "key": key},
-                ),
-            )
+            _tell_refusal(tx, actor, broken, key)
 
     def _answer(self, fate: _Fate, entry: Entry) -> Receipt:
         match fate:
@@ -295,9 +300,32 @@ def _met(
     return _Fate.SUPERSEDED
 
 
+def _is_thrown(tx: Transaction, entry: Entry, location: Location) -> bool:
+    """Put a file that was deleted back into the trash."""
+    found = thrown.find(tx, entry)
+    if found is None:
+        return False
+    if location.tier == layout.HOT and (found.purged or found.other_form):
+        packs.leave(tx, location.key)
+        location = replace(location, tier=trashed.LEAVING)
+    if found.purged or not found.other_form:
+        trashed.lies(tx, found.id, location)
+    if not found.other_form:
+        thrown.fill(tx, found, entry)
+        recompressions.note(tx, entry)
+    return True
+
+
 def _in_other_form(tx: Transaction, entry: Entry) -> bool:
     known = catalog.find(tx, entry.key.instance)
     return known is not None and not catalog.rests(tx, known, entry)
+
+
+def _tell_refusal(tx: Transaction, actor: Actor, broken: Broken, key: str) -> None:
+    record(tx, actor, Action.STORE, outcome="refused", detail=broken.rule)
+    payload: dict[str, str | int] = {"rule": broken.rule, "key": key}
+    uid = broken.sop_instance[:64]
+    events.append(tx, events.Event(events.Kind.REFUSED, sop_instance_uid=uid, payload=payload))
 
 
 def _probe_uids(spooled: Spooled, meta: FileMeta, expected: Expected) -> tuple[str, str]:

@@ -8,13 +8,15 @@ from pathlib import Path
 from pacs.auth.actor import system
 from pacs.db.connection import Database
 from pacs.errors import NotFound, PacsError, Unavailable
-from pacs.index import census
+from pacs.index import census, thrown
+from pacs.ingest import trashcheck
 from pacs.ingest.accept import Ingest
 from pacs.ingest.examine import Broken
 from pacs.store import coldcheck, layout, locations, packs, quarantined
 from pacs.store.blobs import BlobStore
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location, Recorded
+from pacs.store.markers import Markers
 from pacs.store.spool import Spool, Spooled
 from pacs.store.unpack import restore_packs
 
@@ -42,6 +44,7 @@ class Checker:
         ingest: Ingest,
         cold: BlobStore | None,
         spool: Spool,
+        markers: Markers,
     ) -> None:
         self._db = db
         self._hot = hot
@@ -49,6 +52,7 @@ class Checker:
         self._ingest = ingest
         self._cold = cold
         self._spool = spool
+        self._markers = markers
 
     def check(self, *, deep: bool) -> Iterator[Finding]:
         """Every difference between index and store; with `deep` every byte is read and its digest
@@ -59,6 +63,8 @@ class Checker:
         yield from self._files_have_rows()
         yield from self._cold_tier(deep=deep)
         yield from self._quarantine()
+        for kind, where, detail in trashcheck.differences(self._db, self._markers):
+            yield Finding(kind, where, detail)
         yield from self._statistics()
 
     def rebuild(self, progress: Callable[[int], None] = lambda _done: None) -> int:
@@ -74,6 +80,9 @@ class Checker:
             raise Unavailable("objects lie on a cold tier, and none is configured", hint="see [cold]")
         with self._db.write() as tx:
             census.clear(tx)
+        for marker in self._markers.all():
+            with self._db.write() as tx:
+                thrown.note(tx, marker.head, marker.lines())
         done = 0
         for key in self._hot.walk():
             done += self._restore(key)

@@ -34,6 +34,8 @@ RULES: dict[str, str] = {
     "expected-sop-instance": "the SOP instance is not the one the command names",
     "expected-patient": "the patient is not the one whose study it is to belong to",
     "no-result": "the SOP class is none in which results of reading a study are stored",
+    "described": "the metadata describes no data set (PS3.18 F, PS3.19 A.1)",
+    "bulk-data": "bulk data that the metadata names was not sent, or not so that it fits",
     "keep-first": "other bytes are already kept under this SOP Instance UID",
 }
 

@@ -18,6 +18,9 @@ class Kind(StrEnum):
     SETTLED = "settled"  # nothing more came for a study for a while; payload: its generation
     COMMITMENT_ASKED = "commitment-asked"  # payload: its number
     COMMITMENT_DECIDED = "commitment-decided"  # the same
+    DELETED = "deleted"  # a study, series or instance (by the UIDs) went to the trash; payload: the deletion
+    RESTORED = "restored"  # it came back; payload: the deletion
+    PURGED = "purged"  # it is gone for good; payload: the deletion
     MODEL_RUN = "model-run"  # something is to be done for a run of a model; payload: which, of which model
 
 

@@ -1,4 +1,5 @@
-"""A study that has settled is in the list, whatever any model does or fails to do."""
+"""A study that has settled is in the list, whatever any model does or fails to do; one that was deleted
+is not, until it is restored."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,6 +8,7 @@ from pacs.audit.record import record
 from pacs.auth.actor import system
 from pacs.auth.policy import Action
 from pacs.db.connection import Transaction
+from pacs.index.deletions import is_trashed
 from pacs.index.patient import patient_id_of
 from pacs.outbox.events import Kind
 from pacs.outbox.log import Told
@@ -16,6 +18,7 @@ from pacs.reading.model import State, WorkItem
 from pacs.reading.priority import DEFAULT, Weights
 
 NAME: Final = "reading"
+_KINDS: Final = frozenset({Kind.SETTLED, Kind.DELETED, Kind.RESTORED, Kind.PURGED})
 _ME: Final = system("reading")
 
 
@@ -26,11 +29,27 @@ class Arrivals:
         self._weights = weights
 
     def follower(self) -> Follower:
-        return Follower(NAME, frozenset({Kind.SETTLED}), self._work)
+        return Follower(NAME, _KINDS, self._work)
 
-    def _work(self, tx: Transaction, settled: Sequence[Told]) -> None:
-        for told in settled:
-            self.enter(tx, told.study_uid, int(told.payload.get("generation", 1)), told.at_ns)
+    def _work(self, tx: Transaction, events: Sequence[Told]) -> None:
+        for told in events:
+            if told.kind == Kind.SETTLED:
+                self.enter(tx, told.study_uid, int(told.payload.get("generation", 1)), told.at_ns)
+            else:
+                self.follow(tx, told.study_uid)
+                if told.kind == Kind.PURGED and not is_trashed(tx, told.study_uid):
+                    rows.forget(tx, told.study_uid)
+
+    def follow(self, tx: Transaction, study_uid: str) -> bool:
+        """Something of the study was deleted, restored or purged: the list shows what the archive has.
+        False when that changes nothing."""
+        number = rows.begin(tx)
+        patient_id = patient_id_of(tx, study_uid)
+        changed = rows.set_gone(tx, study_uid, number, gone=patient_id is None)
+        if changed:
+            what = "leave" if patient_id is None else "return"
+            record(tx, _ME, Action.WORKLIST, study_uid=study_uid, patient_id=patient_id or "", detail=what)
+        return changed
 
     def enter(self, tx: Transaction, study_uid: str, generation: int, now_ns: int) -> bool:
         """List the study, or list it again when it has been read and more of it has come.

@@ -23,6 +23,7 @@ class State(StrEnum):
     WAITING = "waiting"
     CLAIMED = "claimed"
     DONE = "done"
+    GONE = "gone"  # deleted: not in the list any more, and only ever told as a change
 
 
 class Verdict(StrEnum):

@@ -29,14 +29,14 @@ def version(tx: sa.Connection) -> int:
 
 
 def get(tx: sa.Connection, study_uid: str, now_ns: int) -> WorkItem | None:
-    row = tx.execute(_ITEMS.where(_w.study_uid == study_uid)).first()
+    row = tx.execute(_ITEMS.where(_w.study_uid == study_uid, _w.gone == 0)).first()
     return None if row is None else _item(row, now_ns)
 
 
 def page(
     tx: sa.Connection, *, done: bool, after: Place | None, limit: int, now_ns: int
 ) -> tuple[WorkItem, ...]:
-    query = _ITEMS.where(_w.done == int(done)).order_by(_w.rank_ns, _w.study_uid).limit(limit)
+    query = _ITEMS.where(_w.done == int(done), _w.gone == 0).order_by(_w.rank_ns, _w.study_uid).limit(limit)
     if after is not None:
         here = sa.tuple_(sa.literal(after.rank_ns, sa.BigInteger), sa.literal(after.study_uid))
         query = query.where(sa.tuple_(_w.rank_ns, _w.study_uid) > here)
@@ -44,8 +44,20 @@ def page(
 
 
 def some(tx: sa.Connection, study_uids: Collection[str], now_ns: int) -> tuple[WorkItem, ...]:
-    query = _ITEMS.where(_w.study_uid.in_(study_uids)).order_by(_w.rank_ns, _w.study_uid)
+    query = _ITEMS.where(_w.study_uid.in_(study_uids), _w.gone == 0).order_by(_w.rank_ns, _w.study_uid)
     return tuple(_item(row, now_ns) for row in tx.execute(query))
+
+
+def set_gone(tx: sa.Connection, study_uid: str, number: int, *, gone: bool) -> bool:
+    """Take the study from the list, or put it where it was; False when that changes nothing."""
+    mine = (_w.study_uid == study_uid) & (_w.gone == int(not gone))
+    values = {"gone": int(gone), "version": number} | ({"holder": "", "held_until_ns": 0} if gone else {})
+    return tx.execute(sa.update(schema.worklist).where(mine).values(values)).rowcount == 1
+
+
+def forget(tx: sa.Connection, study_uid: str) -> None:
+    """Of a study that is gone for good."""
+    tx.execute(sa.delete(schema.worklist).where(_w.study_uid == study_uid, _w.gone == 1))
 
 
 def changed(tx: sa.Connection, *, since: int, limit: int, now_ns: int) -> tuple[WorkItem, ...]:
@@ -80,6 +92,7 @@ def save(
         "done": int(item.state is State.DONE),
         "done_ns": item.done_ns,
         "done_by": item.done_by,
+        "gone": 0,
         "version": number,
     }
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
@@ -95,6 +108,7 @@ _ITEMS = sa.select(schema.worklist, *said.LABELLED).select_from(
 def _item(row: Any, now_ns: int) -> WorkItem:
     claimed = bool(row.holder) and row.held_until_ns > now_ns
     state = State.DONE if row.done else State.CLAIMED if claimed else State.WAITING
+    state = State.GONE if row.gone else state
     return WorkItem(
         study_uid=row.study_uid,
         patient_id=row.patient_id,

@@ -9,7 +9,7 @@ while somebody reads it is read to its end.
 import os
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -99,6 +99,18 @@ class Shelf:
             count, freed = self._remove(hour, surplus, now)
             surplus -= freed
             removed += count
+        return removed
+
+    def forget(self, digests: Iterable[str]) -> int:
+        """Remove every picture of these objects; returns how many there were."""
+        by_folder: dict[str, set[str]] = {}
+        for digest in digests:
+            by_folder.setdefault(digest[:2], set()).add(digest)
+        removed = 0
+        for folder, gone in by_folder.items():
+            for entry in _listed(self._folder / folder):
+                if entry.name.partition(".")[0] in gone:
+                    removed += _unlinked(entry)
         return removed
 
     def clear(self) -> int:

@@ -72,6 +72,11 @@ def hold(tx: Transaction, study: str, reason: str) -> None:
     _put(tx, study, "hold", reason)
 
 
+def hold_of(tx: Transaction, study: str) -> str:
+    """Why a study is held, empty when it is not; also of one that is in the trash."""
+    return tx.execute(sa.select(_c.hold).where(_c.study_uid == study)).scalar_one_or_none() or ""
+
+
 def studies(db: Database, *, read_since_ns: int | None = None) -> Iterator[Care]:
     """Every study, or those read since; a bounded number at a time."""
     query = _FACTS if read_since_ns is None else _FACTS.where(_c.last_read_ns >= read_since_ns)

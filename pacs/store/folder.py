@@ -125,5 +125,5 @@ def _translated() -> Iterator[None]:
         yield
     except OSError as error:
         raise Unavailable(
-            f"the cold tier's folder cannot be used: {error.strerror}", hint="look at its disk and its rights"
+            f"a folder of the store cannot be used: {error.strerror}", hint="look at its disk and its rights"
         ) from error

@@ -16,6 +16,7 @@ COLD = "cold"
 SPOOL = "spool"
 QUARANTINE = "quarantine"
 RENDITIONS = "renditions"
+TRASH = "trash"
 SUFFIX = ".dcm"
 
 

@@ -58,6 +58,9 @@ _BY_KEY = sa.select(schema.locations.c.id).where(
 _VERSION_BY_KEY = sa.select(schema.versions.c.id).where(
     schema.versions.c.tier == sa.bindparam("tier"), schema.versions.c.key == sa.bindparam("key")
 )
+_TRASH_BY_KEY = sa.select(schema.trash_places.c.id).where(
+    schema.trash_places.c.tier == sa.bindparam("tier"), schema.trash_places.c.key == sa.bindparam("key")
+)
 
 
 def add(tx: sa.Connection, instance_id: int, location: Location) -> None:
@@ -121,7 +124,7 @@ def of_many(tx: sa.Connection, uids: Collection[str]) -> dict[tuple[str, str], l
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the index says about a file: current bytes or a former version."""
+    """What the index says about a file: current bytes, a former version, or what is in the trash."""
 
     key: str
     size: int
@@ -131,8 +134,9 @@ class Recorded:
 
 
 def recorded(db: Database, tier: str) -> Iterator[Recorded]:
-    """Every file the index knows in a tier, former versions after the current ones."""
+    """Every file the index knows in a tier: current ones, former versions, those in the trash."""
     place, instance, version = schema.locations.c, schema.instances.c, schema.versions.c
+    thrown, there = schema.trash.c, schema.trash_places.c
     current = (
         sa.select(
             place.id,
@@ -153,13 +157,19 @@ def recorded(db: Database, tier: str) -> Iterator[Recorded]:
         version.prefix_digest,
         version.dataset_offset,
     ).where(version.tier == tier)
-    for query, identity in ((current, place.id), (former, version.id)):
+    trashed = (
+        sa.select(
+            there.id, there.key, thrown.size, thrown.digest, thrown.prefix_digest, thrown.dataset_offset
+        )
+        .join(schema.trash, thrown.id == there.trash_fk)
+        .where(there.tier == tier)
+    )
+    for query, identity in ((current, place.id), (former, version.id), (trashed, there.id)):
         for row in paged(db, query, identity):
             yield Recorded(*row[1:])
 
 
 def is_recorded(tx: sa.Connection, tier: str, key: str) -> bool:
-    """Whether the index knows this file, as current bytes or as a former version."""
-    if tx.execute(_BY_KEY, {"tier": tier, "key": key}).first():
-        return True
-    return tx.execute(_VERSION_BY_KEY, {"tier": tier, "key": key}).first() is not None
+    """Whether the index knows this file: as current bytes, as a former version, or in the trash."""
+    asked = {"tier": tier, "key": key}
+    return any(tx.execute(query, asked).first() for query in (_BY_KEY, _VERSION_BY_KEY, _TRASH_BY_KEY))

@@ -19,7 +19,8 @@ from pacs.store.locations import Location
 from pacs.store.pack import Member, Pack
 
 _s, _e, _i = schema.studies.c, schema.series.c, schema.instances.c
-_l, _p, _x = schema.locations.c, schema.packs.c, schema.evictions.c
+_l, _p, _x, _v = schema.locations.c, schema.packs.c, schema.evictions.c, schema.versions.c
+_t, _at, _d = schema.trash.c, schema.trash_places.c, schema.deletions.c
 _hot = schema.locations.alias("hot")
 _cold = schema.locations.alias("cold")
 _PIECE = 500  # rows in one statement
@@ -31,6 +32,15 @@ _PLACED = (
     .join(schema.studies, _s.id == _i.study_fk)
     .outerjoin(_hot, sa.and_(_hot.c.instance_fk == _i.id, _hot.c.tier == layout.HOT))
     .outerjoin(_cold, sa.and_(_cold.c.instance_fk == _i.id, _cold.c.tier == layout.COLD))
+)
+_IN_TRASH = (
+    sa.select(*(_t[column.name] for column in _MEMBER), _at.offset)
+    .select_from(
+        schema.trash_places.join(schema.trash, _t.id == _at.trash_fk).join(
+            schema.deletions, _d.id == _t.deletion_fk
+        )
+    )
+    .where(_at.tier == layout.COLD, _d.state != "purged")
 )
 
 
@@ -271,20 +281,50 @@ def is_known(tx: Transaction, pack_key: str) -> bool:
 
 
 def holds(tx: Transaction, pack_key: str) -> bool:
-    """Whether the index says that anything lies in it."""
-    query = sa.select(_l.id).where(_l.tier == layout.COLD, _l.key == pack_key).limit(1)
-    return tx.execute(query).first() is not None
+    """Whether anything lies in it that is wanted: shown, kept as a former version, or restorable."""
+    shown = sa.select(_l.id).where(_l.tier == layout.COLD, _l.key == pack_key)
+    former = sa.select(_v.id).where(_v.tier == layout.COLD, _v.key == pack_key)
+    trashed = _IN_TRASH.with_only_columns(_at.id).where(_at.key == pack_key)
+    return any(tx.execute(query.limit(1)).first() for query in (shown, former, trashed))
 
 
 def members(tx: Transaction, pack_key: str) -> list[tuple[Member, int]]:
-    """What the index says lies in a pack, and where."""
-    rows = tx.execute(
+    """What the index says lies in a pack, and where; also what could be restored from it."""
+    shown = (
         sa.select(*_MEMBER, _l.offset)
         .join(schema.instances, _i.id == _l.instance_fk)
         .where(_l.tier == layout.COLD, _l.key == pack_key)
-        .order_by(_l.offset)
     )
-    return [(Member(*row[:6]), row[6]) for row in rows]
+    trashed = _IN_TRASH.where(_at.key == pack_key)
+    rows = [row for query in (shown, trashed) for row in tx.execute(query)]
+    return sorted(((Member(*row[:6]), row[6]) for row in rows), key=lambda found: found[1])
+
+
+def of_study(tx: Transaction, study: str, series: str = "") -> tuple[str, ...]:
+    """Keys of all packs that were begun for a study, or for one of its series."""
+    query = sa.select(_p.key).where(_p.study_uid == study).order_by(_p.key)
+    return tuple(tx.execute(query.where(_p.series_uid == series) if series else query).scalars())
+
+
+def claim_unwanted(tx: Transaction, pack_key: str, owner: str, now_ns: int, until_ns: int) -> bool:
+    """Claim a pack that holds nothing anybody wants; False for another, or while somebody has it."""
+    study = tx.execute(sa.select(_p.study_uid).where(_p.key == pack_key)).scalar_one_or_none()
+    if study is None:
+        return False
+    _lock(tx, study)
+    if holds(tx, pack_key):
+        return False
+    claimed = tx.execute(
+        sa.update(schema.packs)
+        .where(_p.key == pack_key, _p.claimed_until_ns <= now_ns)
+        .values(claimed_by=owner, claimed_until_ns=until_ns)
+    )
+    return bool(claimed.rowcount)
+
+
+def forget(tx: Transaction, pack_key: str) -> None:
+    """Of a pack that is there no more."""
+    tx.execute(sa.delete(schema.packs).where(_p.key == pack_key))
 
 
 def _lock(tx: Transaction, study: str) -> None:

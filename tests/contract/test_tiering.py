@@ -19,7 +19,7 @@ from tests.support.dicom_object import DicomObject
 from tests.support.factory import ct_series
 from tests.support.tiers import COLD, HOT, Tiers
 from tiering.plan import Act
-from tiering.service import Tiering
+from tiering.service import Tiering, hold
 
 EVERYTHING = TierConfig((TierRule("everything"),))
 
@@ -78,7 +78,7 @@ def setting(archive: Archive, tmp_path: Path) -> Setting:
 def test_a_round_does_what_the_plan_says(setting: Setting) -> None:
     studies = [setting.study() for _ in range(3)]
     tiering = setting.tiering()
-    tiering.hold(studies[1][0].study, "in a trial")
+    hold(tiering._db, studies[1][0].study, "in a trial")
     assert {step.study for step in tiering.plan()} == {studies[0][0].study, studies[2][0].study}
     assert all(step.reason == "rule everything" for step in tiering.plan())
     done = tiering.run()
@@ -87,13 +87,13 @@ def test_a_round_does_what_the_plan_says(setting: Setting) -> None:
     assert tiering.plan() == []
     status = tiering.status()
     assert (status.hot_studies, status.cold_studies, status.held, status.both_bytes) == (1, 2, 1, 0)
-    tiering.hold(studies[1][0].study, "")
-    tiering.hold(studies[0][0].study, "needed in theatre")
+    hold(tiering._db, studies[1][0].study, "")
+    hold(tiering._db, studies[0][0].study, "needed in theatre")
     done = tiering.run()
     assert (done.recalled, done.packed) == (1, 1)
     assert setting.where(*studies) == [{HOT, COLD}, {COLD}, {COLD}]
     with pytest.raises(NotFound):
-        tiering.hold("1.2.3", "x")
+        hold(tiering._db, "1.2.3", "x")
 
 
 def test_the_grace_time(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_being_read_is_noted_once_a_minute(setting: Setting, monkeypatch: pytest
 def test_notes_outlive_a_rebuilt_index(setting: Setting) -> None:
     (item,) = setting.study(1)
     tiering = setting.tiering()
-    tiering.hold(item.study, "in a trial")
+    hold(tiering._db, item.study, "in a trial")
     setting.tiers.checker().rebuild()
     assert tiering.plan() == []
 

@@ -72,7 +72,7 @@ class Tiers:
         """The archive's own, over this cold tier."""
         one = self.archive
         parts = (one.stores.db, one.stores.hot, one.checker._quarantined, one.ingest)
-        return Checker(*parts, self.cold, one.stores.spool)
+        return Checker(*parts, self.cold, one.stores.spool, one.checker._markers)
 
     def hot_files(self) -> set[str]:
         return set(self.archive.stores.hot.walk())

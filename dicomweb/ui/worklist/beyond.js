@@ -41,7 +41,7 @@ export class Beyond {
   /** A study changed that is shown because it was found. */
   change(item, fresh = false) {
     if (!fresh && !this.items.has(item.study)) return;
-    if ((item.state === "done") === this.done) this.items.set(item.study, item);
+    if (item.state !== "gone" && (item.state === "done") === this.done) this.items.set(item.study, item);
     else this.items.delete(item.study);
   }
 }

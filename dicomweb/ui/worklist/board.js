@@ -24,7 +24,7 @@ export class Board {
   change(item) {
     const known = this.items.get(item.study);
     if (known && known.version > item.version) return false;
-    const belongs = (item.state === "done") === this.done;
+    const belongs = item.state !== "gone" && (item.state === "done") === this.done;
     if (belongs && this.#within(placed(item))) this.#keep(placed(item));
     else this.items.delete(item.study);
     return true;

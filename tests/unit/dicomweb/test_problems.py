@@ -13,6 +13,7 @@ from pacs.errors import PacsError
 CODES = {
     errors.Invalid: 400,
     errors.NotFound: 404,
+    errors.Gone: 410,
     errors.Forbidden: 403,
     errors.Conflict: 409,
     errors.NotAcceptable: 406,
