@@ -24,6 +24,10 @@ class NotFound(PacsError):
     """What was named is not in the archive."""
 
 
+class Gone(NotFound):
+    """It was in the archive, and is no more."""
+
+
 class Forbidden(PacsError):
     """The actor may not do this."""
 

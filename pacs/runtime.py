@@ -12,6 +12,7 @@ from pacs.auth.actor import Actor
 from pacs.auth.door import Door
 from pacs.auth.grants import Grants
 from pacs.auth.policy import Action, allows, require
+from pacs.changes.feed import Feed
 from pacs.config import Config
 from pacs.db import migrate
 from pacs.db.connection import Database, sqlite_url
@@ -42,12 +43,17 @@ from pacs.store.eviction import Evictor
 from pacs.store.reader import Reader
 from pacs.store.spool import Spool
 from pacs.store.writer import Writer
+from pacs.workitems.readings import Readings
+from pacs.workitems.steps import Steps
+from pacs.workitems.subscriptions import Subscriptions
+from pacs.workitems.workitems import Workitems
 
 _DATABASE_FILE = "index.db"
 _CACHE = "cache"
 _RECOVER_EVERY_S = 10.0
 _EVICT_EVERY_S = 10.0
-_EVENTS_KEPT_S = 30 * 86_400.0
+_DAY_S = 86_400.0
+_ONCE_S = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,10 @@ class Archive:
     checker: Checker
     worklist: Worklist
     reprioritise: Reprioritise
+    workitems: Workitems
+    subscriptions: Subscriptions
+    readings: Readings
+    changes: Feed
     recompressor: Recompressor
     evictor: Evictor
     stores: Stores
@@ -130,9 +140,14 @@ class Archive:
             Chore("claims", self.worklist.sweep, every_s=1.0),
             Chore("evict", lambda: self.evictor.finish() > 0, every_s=_EVICT_EVERY_S),
             self.renditions.chore(),
-            trimming(db, _EVENTS_KEPT_S),
+            Chore(
+                "workitems", lambda: self.workitems.sweep(self.config.workitems.keep_seconds), every_s=60.0
+            ),
+            Chore("subscribers", self.subscriptions.restarted, every_s=_ONCE_S),
+            trimming(db, self.config.changes.keep_days * _DAY_S),
         )
         subscribers: list[Subscriber] = [settler.follower(), Arrivals().follower(), self.renditions.errand()]
+        subscribers.append(self.readings.follower())
         recompressing = bool(self.config.store.recompress)
         if recompressing:
             subscribers.append(self.recompressor.errand())
@@ -198,6 +213,8 @@ def open_archive(config: Config) -> Archive:
         shelf = Shelf(config.data / layout.RENDITIONS, config.renditions.budget_bytes)
         thumbnails = Thumbnails(shelf, config.renditions.thumbnail_edge)
         pictures = Pictures(db, looks, reads, retrieve.open_inside, thumbnails)
+        steps = Steps()
+        readings = Readings(steps)
         archive = Archive(
             config=config,
             ingest=ingest,
@@ -209,6 +226,10 @@ def open_archive(config: Config) -> Archive:
             checker=Checker(db, hot, quarantined, ingest, cold, spool),
             worklist=Worklist(db, looks, claim_s=config.reading.claim_seconds),
             reprioritise=Reprioritise(db),
+            workitems=Workitems(db, looks, steps, readings),
+            subscriptions=Subscriptions(db),
+            readings=readings,
+            changes=Feed(db, looks),
             recompressor=Recompressor(
                 db,
                 hot,

@@ -15,6 +15,9 @@ class Action(StrEnum):
     READ = "read"
     INSPECT = "inspect"  # server facts, audit trail, configuration
     WORKLIST = "worklist"  # see what is to be read, claim it, finish it, judge its findings
+    SCHEDULE = "schedule"  # make a workitem
+    WORKITEM = "workitem"  # see workitems, do them, be told of them
+    CHANGES = "changes"  # be told what changes in the archive, by UIDs
     REPRIORITISE = "reprioritise"  # let what a model found change the order of the list
     ANSWER = "answer"  # a model tells what it found: with the token of the run, and no other
 
@@ -26,6 +29,9 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.READ: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.INSPECT: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.WORKLIST: frozenset({Role.VIEWER, Role.ADMIN}),
+    Action.SCHEDULE: frozenset({Role.SENDER, Role.ADMIN}),
+    Action.WORKITEM: frozenset({Role.VIEWER, Role.ADMIN}),
+    Action.CHANGES: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.REPRIORITISE: frozenset({Role.ADMIN}),
     Action.ANSWER: frozenset(),
 }

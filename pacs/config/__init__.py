@@ -7,6 +7,7 @@ from pacs.config.sections import (
     ROLES,
     AuthConfig,
     BrokerConfig,
+    ChangesConfig,
     Config,
     DimseConfig,
     IndexConfig,
@@ -16,6 +17,7 @@ from pacs.config.sections import (
     StoreConfig,
     TokenEntry,
     WebConfig,
+    WorkitemsConfig,
     is_loopback,
 )
 from pacs.config.table import FILE_VARIABLE, Setting, settings
@@ -29,6 +31,7 @@ __all__ = [
     "AiRule",
     "AuthConfig",
     "BrokerConfig",
+    "ChangesConfig",
     "ColdConfig",
     "Config",
     "DimseConfig",
@@ -42,6 +45,7 @@ __all__ = [
     "TierRule",
     "TokenEntry",
     "WebConfig",
+    "WorkitemsConfig",
     "check_exposure",
     "from_json",
     "from_tree",

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dicomweb.routes import ROUTES, Get, Post
+from dicomweb.routes import ROUTES, Entry
 from pacs.auth import tokens
 from pacs.auth.actor import Actor, Role
 from pacs.config import AuthConfig, Config, TokenEntry, WebConfig
@@ -21,6 +21,7 @@ AUTH = AuthConfig(
     tokens=(TokenEntry("viewer", VIEWER[1], ("viewer",)), TokenEntry("sender", SENDER[1], ("sender",)))
 )
 FILLING = {"study": "1.2", "series": "1.3", "instance": "1.4", "frames": "1", "path:path": "7FE00010"}
+FILLING |= {"workitem": "1.5", "aetitle": "AET"}
 FILLING |= {"priority": "STAT", "finding": "1", "verdict": "accepted", "run": "1"}
 STRANGERS = {
     "nothing": "",
@@ -39,7 +40,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def address(entry: Get | Post) -> str:
+def address(entry: Entry) -> str:
     path = entry.path
     for name, value in FILLING.items():
         path = path.replace("{" + name + "}", value)
