@@ -50,6 +50,7 @@ def _routes(archive: Archive, turnstile: Turnstile) -> Iterator[Route]:
 def _listeners(archive: Archive) -> Iterator[WebSocketRoute]:
     for entry in LISTENERS:
         yield WebSocketRoute(entry.path, _listening(archive, entry))
+    yield WebSocketRoute("/{path:path}", _unheard)
 
 
 def _listening(archive: Archive, entry: Listen) -> Callable[[WebSocket], Awaitable[None]]:
@@ -101,6 +102,10 @@ def _limited(entry: Entry, turnstile: Turnstile) -> Callable[[Call], Awaitable[R
             raise
 
     return answer
+
+
+async def _unheard(socket: WebSocket) -> None:
+    await socket.send_denial_response(problems.no_such_route())
 
 
 async def _unrouted(_: Request, error: Exception) -> Response:

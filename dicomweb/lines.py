@@ -8,6 +8,7 @@ from asyncio import TimerHandle, Transport
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 MOST_HEAD_BYTES: Final = 1 << 16
 MOST_HEADERS: Final = 200
@@ -120,3 +121,11 @@ class Line(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._head_timer = self._watch_timer = None
+
+
+class Channel(WebSocketsSansIOProtocol):
+    async def send(self, message: Any) -> None:
+        """A refusal in plain HTTP ends the handshake, too; otherwise each would be logged as an error."""
+        await super().send(message)
+        if self.close_sent:
+            self.handshake_complete = True

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import uvicorn
 
 from dicomweb.app import make_app
-from dicomweb.lines import Line
+from dicomweb.lines import Channel, Line
 from pacs import log
 from pacs.runtime import Archive
 
@@ -36,7 +36,7 @@ def serve(archive: Archive, sock: socket.socket, stop_event: threading.Event) ->
             make_app(archive),
             loop="uvloop",
             http=Line,
-            ws="websockets-sansio",
+            ws=Channel,
             ws_max_size=_LONGEST_MESSAGE,
             ws_ping_interval=_PING_SECONDS,
             ws_ping_timeout=_PING_SECONDS,

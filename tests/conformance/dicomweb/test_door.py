@@ -125,7 +125,7 @@ def test_addresses_that_do_not_exist(filled: str, client: httpx.Client) -> None:
     assert client.get(filled + "/no/such").status_code == 404
     answer = client.delete(f"{filled}/dicom-web/studies")
     assert answer.status_code == 405
-    assert {"GET", "POST", "HEAD"} == set(answer.headers["allow"].split(", "))
+    assert {"GET", "POST", "HEAD", "OPTIONS"} == set(answer.headers["allow"].split(", "))
     assert answer.headers["content-type"] == "application/problem+json"
     for path in (
         "/dicom-web/studies/../../etc",
