@@ -18,7 +18,7 @@ from dicomweb.entries import Entry
 from dicomweb.problems import TooMany
 from dicomweb.urls import PREFIX
 
-WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS = 20.0
 QUEUE: Final = 16
 """So many times the limit may wait."""
 _DRAWN: Final = ("rendered", "thumbnail")
@@ -47,7 +47,6 @@ class Turnstile:
     """For one event loop."""
 
     at_once: int
-    wait_seconds: float = WAIT_SECONDS
     _callers: dict[tuple[str, str], _Caller] = field(default_factory=dict)
 
     async def enter(self, call: Call) -> "Turn":
@@ -58,7 +57,7 @@ class Turnstile:
             raise _too_many(self.at_once)
         with self._counted(who, caller) as turn:
             try:
-                async with asyncio.timeout(self.wait_seconds):
+                async with asyncio.timeout(WAIT_SECONDS):
                     await caller.free.acquire()
             except TimeoutError:
                 raise _too_many(self.at_once) from None
