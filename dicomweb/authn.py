@@ -4,22 +4,28 @@ It wraps the whole application, so an address that does not exist is refused lik
 """
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from dicomweb import problems
-from dicomweb.calls import Call
+from dicomweb.calls import Call, Listener
+from dicomweb.cors import Cors
 from dicomweb.urls import Outside, Proxies
 from pacs import log
 from pacs.auth.actor import Actor
-from pacs.errors import PacsError
+from pacs.errors import Forbidden, PacsError
 from pacs.runtime import Archive
 
 _log = log.get(__name__)
 
+_SCHEMES: Final = {"http": "http", "ws": "http"}
+_BEGINNINGS: Final = frozenset({"http.response.start", "websocket.http.response.start"})
 _ACTOR: Final = "hilum.actor"
 _OUTSIDE: Final = "hilum.outside"
 
@@ -37,32 +43,59 @@ class Guard:
     def __init__(self, app: ASGIApp, archive: Archive) -> None:
         self._app = app
         self._archive = archive
-        self._proxies = Proxies(archive.config.web.trusted_proxies)
-        self._configured = (archive.config.web.host, archive.config.web.port)
+        web = archive.config.web
+        self._prefix = web.prefix
+        self._proxies = Proxies(web.trusted_proxies, web.prefix)
+        self._cors = Cors(web.cors_origins)
+        self._configured = (web.host, web.port)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return  # no lifespan to keep, no websocket to open
+        if scope["type"] not in {"http", "websocket"}:
+            return  # no lifespan to keep
+        asked = Headers(scope=scope)
+        origin = asked.get("origin", "")
 
         async def guarded_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message))
+            if message["type"] in _BEGINNINGS:
+                headers = MutableHeaders(raw=message["headers"])
+                _add_headers(headers)
+                self._cors.label(origin, headers)
+                message["headers"] = headers.raw
             await send(message)
 
-        answer: ASGIApp = self._app
+        answer = self._cors.preflight(scope.get("method", ""), asked) or await self._admitted(scope)
+        if scope["type"] == "websocket" and isinstance(answer, Response):
+            await WebSocket(scope, receive, guarded_send).send_denial_response(answer)
+        else:
+            await answer(scope, receive, guarded_send)
+
+    async def _admitted(self, scope: Scope) -> ASGIApp:
+        """The application for whoever is let in, else the refusal."""
+        _strip(scope, self._prefix)
         try:
             if not await self._admit(scope):
                 await run_in_threadpool(self._turn_away, scope)
-                answer = problems.unauthenticated()
+                return problems.unauthenticated()
+            if scope["type"] == "websocket":
+                self._check_origin(scope)
         except PacsError as error:
-            answer = problems.of(error)
-        await answer(scope, receive, guarded_send)
+            return problems.of(error)
+        return self._app
+
+    def _check_origin(self, scope: Scope) -> None:
+        """A browser lets any page open a WebSocket, with the credentials it remembers (RFC 6455 10.2)."""
+        origin = Headers(scope=scope).get("origin", "")
+        ours = urlsplit(scope[_OUTSIDE].base)
+        if origin and urlsplit(origin).netloc != ours.netloc and not self._cors.allows(origin):
+            raise Forbidden("pages of this origin may not listen", hint="see [web] cors_origins")
 
     async def _admit(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else ""
         host, port = tuple(scope.get("server") or self._configured)
-        outside = self._proxies.outside(headers, peer, scope["scheme"], (host, port or 0))
+        outside = self._proxies.outside(
+            headers, peer, _SCHEMES.get(scope["scheme"], "https"), (host, port or 0)
+        )
         door, shown = self._archive.door, headers.get("authorization")
         if door.asks_the_index(shown):
             actor = await run_in_threadpool(door.caller, shown, outside.origin)
@@ -85,6 +118,21 @@ def call_of(archive: Archive, request: Request) -> Call:
     if not isinstance(actor, Actor) or not isinstance(outside, Outside):
         raise TypeError("a request came past the guard")
     return Call(archive, actor, outside, request)
+
+
+def listener_of(archive: Archive, socket: WebSocket) -> Listener:
+    actor = socket.scope[_ACTOR]
+    if not isinstance(actor, Actor):
+        raise TypeError("a WebSocket came past the guard")
+    return Listener(archive, actor, socket)
+
+
+def _strip(scope: Scope, prefix: str) -> None:
+    """A proxy may pass on the path as it was asked for, with the prefix under which we are seen."""
+    path: str = scope["path"]
+    if prefix and (path == prefix or path.startswith(prefix + "/")):
+        scope["path"] = path[len(prefix) :] or "/"
+        scope["raw_path"] = scope["raw_path"][len(prefix) :] or b"/"
 
 
 def _add_headers(headers: MutableHeaders) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from starlette.requests import Request
+from starlette.websockets import WebSocket
 
 from dicomweb import media
 from dicomweb.urls import Outside
@@ -58,6 +59,15 @@ class Call:
             series=_one(self.uid("series")),
             instances=_one(self.uid("instance")),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One WebSocket, not yet accepted, with who opens it."""
+
+    archive: Archive
+    actor: Actor
+    socket: WebSocket
 
 
 def _one(uid: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ OK = 200
 CREATED = 201
 PARTIAL = 206
 ACCEPTED = 202
+NO_CONTENT = 204
 NOT_MODIFIED = 304
 ALL_FAILED = 409
 RETRY_AFTER_SECONDS = 10
@@ -21,6 +22,14 @@ RETRY_AFTER_SECONDS = 10
 
 class UnsupportedMediaType(Invalid):
     """The request's payload is of a type that this resource does not take (PS3.18 8.7.7)."""
+
+
+class TooLarge(Invalid):
+    """The request's payload has more bytes than are taken."""
+
+
+class TooMany(Unavailable):
+    """The caller asks for more at once than it is given; later it gets it."""
 
 
 class RangeNotSatisfiable(Invalid):
@@ -39,6 +48,8 @@ class _Status:
 
 _BY_KIND: dict[type[Exception], _Status] = {
     UnsupportedMediaType: _Status(415, "Unsupported Media Type"),
+    TooLarge: _Status(413, "Content Too Large"),
+    TooMany: _Status(429, "Too Many Requests"),
     RangeNotSatisfiable: _Status(416, "Range Not Satisfiable"),
     Invalid: _Status(400, "Bad Request"),
     Gone: _Status(410, "Gone"),

@@ -36,7 +36,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(slots=True)
-class _Asked:
+class Asked:
     """What a query string says."""
 
     keys: list[tuple[Path, tuple[str, ...]]] = field(default_factory=list)
@@ -64,7 +64,7 @@ def instances(call: Call) -> Response:
 
 def _search(call: Call, level: Level) -> Response:
     offer = media.choose(call.accepted, answers.DATA_SETS)
-    asked = _read(call.request.query_params.multi_items(), level)
+    asked = read(call.request.query_params.multi_items(), level)
     cap = MAX_LIMIT if call.part("study") else DEFAULT_LIMIT
     limit = min(cap if asked.limit is None else asked.limit, MAX_LIMIT)
     query = _query(call, level, asked, limit)
@@ -79,7 +79,7 @@ def _search(call: Call, level: Level) -> Response:
     return response
 
 
-def _query(call: Call, level: Level, asked: _Asked, limit: int) -> Query:
+def _query(call: Call, level: Level, asked: Asked, limit: int) -> Query:
     in_path = [
         ((tag_of(keyword),), (call.uid(part),))
         for part, keyword in (("study", "StudyInstanceUID"), ("series", "SeriesInstanceUID"))
@@ -122,8 +122,8 @@ def _retrieve_url(match: Match, outside: Outside) -> str:
     return outside.instance(key)
 
 
-def _read(items: list[tuple[str, str]], level: Level) -> _Asked:
-    asked = _Asked()
+def read(items: list[tuple[str, str]], level: Level) -> Asked:
+    asked = Asked()
     for name, value in items:
         if name == "limit":
             asked.limit = _number(name, value)
@@ -143,7 +143,7 @@ def _read(items: list[tuple[str, str]], level: Level) -> _Asked:
     return asked
 
 
-def _include(asked: _Asked, value: str, level: Level) -> None:
+def _include(asked: Asked, value: str, level: Level) -> None:
     """PS3.18 8.3.4.3. What is unknown at the level is left out; what is unknown altogether, with a word."""
     for name in filter(None, (part.strip() for part in value.split(","))):
         if name.lower() == "all":

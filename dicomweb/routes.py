@@ -1,63 +1,40 @@
 """Every address this edge answers: one table (PS3.18 10.1 and 8.2)."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import ClassVar
-
-from starlette.responses import Response
-
 from dicomweb import (
     ai,
     bulkdata,
+    changes,
     frames,
     metadata,
+    notifications,
+    openapi,
     orders,
     pages,
     qido,
     rendered,
     stow,
+    subscribers,
     trash,
+    ups,
     wado,
     wado_uri,
     worklist,
 )
-from dicomweb.calls import Call
+from dicomweb.entries import Delete, Entry, Get, Listen, Post, Put
 from dicomweb.urls import PREFIX
+
+__all__ = ["LISTENERS", "ROUTES", "Delete", "Entry", "Get", "Listen", "Post", "Put"]
 
 _STUDIES = f"{PREFIX}/studies"
 _STUDY = f"{_STUDIES}/{{study}}"
 _SERIES = f"{_STUDY}/series/{{series}}"
 _INSTANCE = f"{_SERIES}/instances/{{instance}}"
+_WORKITEMS = f"{PREFIX}/workitems"
+_WORKITEM = f"{_WORKITEMS}/{{workitem}}"
+_SUBSCRIBER = f"{_WORKITEM}/subscribers/{{aetitle}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
-    """Answered by a synchronous function, in a thread. HEAD is answered likewise, without the body."""
-
-    path: str
-    answer: Callable[[Call], Response]
-    method: ClassVar[str] = "GET"
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """Answered by a coroutine, which reads the body as it comes."""
-
-    path: str
-    receive: Callable[[Call], Awaitable[Response]]
-    method: ClassVar[str] = "POST"
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Answered by a synchronous function, in a thread."""
-
-    path: str
-    answer: Callable[[Call], Response]
-    method: ClassVar[str] = "DELETE"
-
-
-ROUTES: tuple[Get | Post | Delete, ...] = (
+ROUTES: tuple[Entry, ...] = (
     # Search (PS3.18 10.6)
     Get(_STUDIES, qido.studies),
     Get(f"{PREFIX}/series", qido.series),
@@ -92,6 +69,19 @@ ROUTES: tuple[Get | Post | Delete, ...] = (
     Get(f"{_SERIES}/thumbnail", rendered.thumbnail),
     Get(f"{_INSTANCE}/thumbnail", rendered.thumbnail),
     Get(f"{_INSTANCE}/frames/{{frames}}/thumbnail", rendered.thumbnail),
+    # Worklist service (PS3.18 11)
+    Get(_WORKITEMS, ups.search),
+    Post(_WORKITEMS, ups.create),
+    Get(_WORKITEM, ups.retrieve),
+    Post(_WORKITEM, ups.update),
+    Put(f"{_WORKITEM}/state", ups.change_state),
+    Post(f"{_WORKITEM}/cancelrequest", ups.request_cancel),
+    Post(_SUBSCRIBER, subscribers.subscribe),
+    Delete(_SUBSCRIBER, subscribers.unsubscribe),
+    Post(f"{_SUBSCRIBER}/suspend", subscribers.suspend),
+    # What changes in the archive
+    Get("/api/changes", changes.page),
+    Get("/api/changes/events", changes.watch),
     # The reading list
     Get("/api/worklist", worklist.page),
     Get("/api/worklist/changes", worklist.changes),
@@ -111,6 +101,8 @@ ROUTES: tuple[Get | Post | Delete, ...] = (
     Post("/api/orders/{order}/cancel", orders.cancel),
     # Models
     Post("/api/ai/runs/{run}/findings", ai.findings),
+    # What there is
+    Get("/api/openapi.json", openapi.document),
     # Operations and the pages
     Get("/healthz", pages.healthz),
     Get("/readyz", pages.readyz),
@@ -118,4 +110,9 @@ ROUTES: tuple[Get | Post | Delete, ...] = (
     Get("/api/me", pages.me),
     Get("/api/studies", pages.studies),
     *(Get(path, pages.static(name)) for path, name in pages.FILES.items()),
+)
+
+LISTENERS: tuple[Listen, ...] = (
+    # Open a notification connection (PS3.18 8.10.4)
+    Listen(f"{PREFIX}/subscribers/{{aetitle}}", notifications.serve),
 )

@@ -8,6 +8,7 @@ from collections.abc import Generator
 import uvicorn
 
 from dicomweb.app import make_app
+from dicomweb.lines import Channel, Line
 from pacs import log
 from pacs.runtime import Archive
 
@@ -15,6 +16,8 @@ _log = log.get(__name__)
 
 _KEEP_ALIVE_SECONDS = 65  # longer than the 60 s after which common proxies let go
 _GRACE_SECONDS = 10
+_LONGEST_MESSAGE = 4096  # what a subscriber may send us, which is not read
+_PING_SECONDS = 20.0
 
 
 class _Server(uvicorn.Server):
@@ -32,8 +35,11 @@ def serve(archive: Archive, sock: socket.socket, stop_event: threading.Event) ->
         uvicorn.Config(
             make_app(archive),
             loop="uvloop",
-            http="httptools",
-            ws="none",
+            http=Line,
+            ws=Channel,
+            ws_max_size=_LONGEST_MESSAGE,
+            ws_ping_interval=_PING_SECONDS,
+            ws_ping_timeout=_PING_SECONDS,
             lifespan="off",
             log_config=None,
             log_level="warning",

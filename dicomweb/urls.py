@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from dicomweb.media import parse_media_type
 from pacs.dicom.uids import InstanceKey
@@ -39,6 +40,13 @@ class Outside:
     def instance(self, key: InstanceKey) -> str:
         return f"{self.series(key.study, key.series)}/instances/{key.instance}"
 
+    def workitem(self, workitem: str) -> str:
+        return f"{self.dicomweb}/workitems/{workitem}"
+
+    def subscriber(self, aet: str) -> str:
+        """Of its WebSocket (PS3.18 11.10.3.2)."""
+        return f"ws{self.dicomweb.removeprefix('http')}/subscribers/{quote(aet, safe='')}"
+
     def bulkdata(self, key: InstanceKey) -> str:
         return f"{self.instance(key)}/bulkdata"
 
@@ -46,7 +54,9 @@ class Outside:
 class Proxies:
     """The addresses and networks whose forwarding headers are believed."""
 
-    def __init__(self, trusted: Iterable[str]) -> None:
+    def __init__(self, trusted: Iterable[str], prefix: str = "") -> None:
+        """`prefix` is where the archive is seen unless a trusted proxy says otherwise."""
+        self._prefix = prefix
         self._networks = [ipaddress.ip_network(network, strict=False) for network in trusted]
 
     def trusts(self, address: str) -> bool:
@@ -60,11 +70,11 @@ class Proxies:
         """`here` is the address and port the request arrived at. Raises Invalid when the host is none."""
         host = _with_port(headers.get("host", ""), *here)
         if not self.trusts(peer):
-            return Outside(f"{scheme}://{_checked(host)}", peer)
+            return Outside(f"{scheme}://{_checked(host)}{self._prefix}", peer)
         hops = _forwarded(headers) or _x_forwarded(headers)
         hop, origin = self._nearest_untrusted(hops, peer)
         scheme = hop.scheme if hop.scheme in ("http", "https") else scheme
-        prefix = headers.get("x-forwarded-prefix", "").rstrip("/")
+        prefix = headers.get("x-forwarded-prefix", self._prefix).rstrip("/")
         if not _PATH.fullmatch(prefix):
             raise Invalid("the X-Forwarded-Prefix header is not a path")
         return Outside(f"{scheme}://{_checked(hop.host or host)}{prefix}", origin)

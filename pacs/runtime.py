@@ -12,6 +12,7 @@ from pacs.auth.actor import Actor
 from pacs.auth.door import Door
 from pacs.auth.grants import Grants
 from pacs.auth.policy import Action, allows, require
+from pacs.changes.feed import Feed
 from pacs.commitment.desk import Commitments
 from pacs.commitment.model import Result
 from pacs.commitment.verify import Verifier
@@ -56,13 +57,18 @@ from pacs.store.markers import Markers
 from pacs.store.reader import Reader
 from pacs.store.spool import Spool
 from pacs.store.writer import Writer
+from pacs.workitems.readings import Readings
+from pacs.workitems.steps import Steps
+from pacs.workitems.subscriptions import Subscriptions
+from pacs.workitems.workitems import Workitems
 
 _DATABASE_FILE = "index.db"
 _CACHE = "cache"
 _RECOVER_EVERY_S = 10.0
 _EVICT_EVERY_S = 10.0
 _LOOK_FOR_WHOLE_EVERY_S = 0.5
-_EVENTS_KEPT_S = 30 * 86_400.0
+_DAY_S = 86_400.0
+_ONCE_S = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,10 @@ class Archive:
     orders: Orders
     schedule: Schedule
     performing: Performing
+    workitems: Workitems
+    subscriptions: Subscriptions
+    readings: Readings
+    changes: Feed
     recompressor: Recompressor
     evictor: Evictor
     trash: Trash
@@ -149,7 +159,7 @@ class Archive:
 
     def crew(self) -> Crew:
         """Those who do in the background what nobody waits for; any number of processes may."""
-        db = self.stores.db
+        db, events_kept_s = self.stores.db, self.config.changes.keep_days * _DAY_S
         settler = Settler(db, quiet_s=self.config.reading.quiet_seconds)
         chores = (
             Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
@@ -159,11 +169,16 @@ class Archive:
             Chore("evict", lambda: self.evictor.finish() > 0, every_s=_EVICT_EVERY_S),
             self.renditions.chore(),
             *self.retention.chores(),
-            trimming(db, _EVENTS_KEPT_S),
-            self._commitment_work().chore(_EVENTS_KEPT_S),
+            Chore(
+                "workitems", lambda: self.workitems.sweep(self.config.workitems.keep_seconds), every_s=60.0
+            ),
+            Chore("subscribers", self.subscriptions.restarted, every_s=_ONCE_S),
+            trimming(db, events_kept_s),
+            self._commitment_work().chore(events_kept_s),
         )
         subscribers: list[Subscriber] = [settler.follower(), Arrivals().follower(), self.renditions.errand()]
         subscribers += self._commitment_work().errands()
+        subscribers.append(self.readings.follower())
         recompressing = bool(self.config.store.recompress)
         if recompressing:
             subscribers.append(self.recompressor.errand())
@@ -240,6 +255,8 @@ def open_archive(config: Config) -> Archive:
         trash = Trash(db, finisher)
         rounds = Rounds(db, trash, finisher, config.trash)
         pictures = Pictures(db, looks, reads, retrieve.open_inside, thumbnails)
+        steps = Steps()
+        readings = Readings(steps)
         archive = Archive(
             config=config,
             ingest=ingest,
@@ -256,6 +273,10 @@ def open_archive(config: Config) -> Archive:
             orders=Orders(db, looks),
             schedule=Schedule(db, looks, config.orders.drop_when),
             performing=Performing(db),
+            workitems=Workitems(db, looks, steps, readings),
+            subscriptions=Subscriptions(db),
+            readings=readings,
+            changes=Feed(db, looks),
             recompressor=Recompressor(
                 db,
                 hot,

@@ -15,7 +15,7 @@ from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deploym
 from tests.support.postgres import PostgresServer, running
 from tests.support.redis_server import RedisServer
 
-PEERS = {"dcmtk": "storescu", "curl": "curl", "chromium": "chromium"}
+PEERS = {"dcmtk": "storescu", "curl": "curl", "chromium": "chromium", "nginx": "nginx"}
 REQUIRE_PEERS = os.environ.get("HILUM_REQUIRE_PEERS") == "1"
 TORTURE = os.environ.get("HILUM_TORTURE") == "1"
 

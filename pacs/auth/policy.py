@@ -15,10 +15,13 @@ class Action(StrEnum):
     READ = "read"
     INSPECT = "inspect"  # server facts, audit trail, configuration
     WORKLIST = "worklist"  # see what is to be read, claim it, finish it, judge its findings
+    SCHEDULE = "schedule"  # make a workitem
+    WORKITEM = "workitem"  # see workitems, do them, be told of them
+    CHANGES = "changes"  # be told what changes in the archive, by UIDs
     REPRIORITISE = "reprioritise"  # let what a model found change the order of the list
     COMMIT = "commit"  # ask that objects be kept, and hear whether they are
     ORDER = "order"  # say what is to be scanned, and take it back
-    SCHEDULE = "schedule"  # see what is to be scanned
+    SCHEDULED = "scheduled"  # see what is to be scanned
     PERFORM = "perform"  # tell what was scanned
     DELETE = "delete"  # to the trash and back, and see what is in it
     PURGE = "purge"  # let go for good
@@ -32,10 +35,13 @@ _ALLOWED: dict[Action, frozenset[Role]] = {
     Action.READ: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.INSPECT: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.WORKLIST: frozenset({Role.VIEWER, Role.ADMIN}),
+    Action.SCHEDULE: frozenset({Role.SENDER, Role.ADMIN}),
+    Action.WORKITEM: frozenset({Role.VIEWER, Role.ADMIN}),
+    Action.CHANGES: frozenset({Role.VIEWER, Role.ADMIN}),
     Action.REPRIORITISE: frozenset({Role.ADMIN}),
     Action.COMMIT: frozenset({Role.SENDER, Role.ADMIN}),
     Action.ORDER: frozenset({Role.SENDER, Role.ADMIN}),
-    Action.SCHEDULE: frozenset(Role),  # a modality that may only send needs its worklist, too
+    Action.SCHEDULED: frozenset(Role),  # a modality that may only send needs its worklist, too
     Action.PERFORM: frozenset({Role.SENDER, Role.ADMIN}),
     Action.DELETE: frozenset({Role.ADMIN}),
     Action.PURGE: frozenset({Role.ADMIN}),
@@ -50,7 +56,7 @@ _RIGHT: Final[dict[Action, Right]] = {
     Action.SEARCH: Right.QUERY,
     Action.READ: Right.RETRIEVE,
     Action.COMMIT: Right.COMMITMENT,
-    Action.SCHEDULE: Right.WORKLIST,
+    Action.SCHEDULED: Right.WORKLIST,
     Action.PERFORM: Right.MPPS,
 }
 

@@ -7,6 +7,7 @@ from pacs.config.peers import RIGHTS, ROLES, Peer
 from pacs.config.sections import (
     AuthConfig,
     BrokerConfig,
+    ChangesConfig,
     Config,
     DimseConfig,
     IndexConfig,
@@ -16,6 +17,7 @@ from pacs.config.sections import (
     StoreConfig,
     TokenEntry,
     WebConfig,
+    WorkitemsConfig,
     is_loopback,
 )
 from pacs.config.table import FILE_VARIABLE, Setting, settings
@@ -31,6 +33,7 @@ __all__ = [
     "AiRule",
     "AuthConfig",
     "BrokerConfig",
+    "ChangesConfig",
     "ColdConfig",
     "Config",
     "DimseConfig",
@@ -46,6 +49,7 @@ __all__ = [
     "TokenEntry",
     "TrashConfig",
     "WebConfig",
+    "WorkitemsConfig",
     "check_exposure",
     "is_loopback",
     "load",

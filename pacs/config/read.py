@@ -180,6 +180,20 @@ def _http_url(value: str, name: str, marks: Marks) -> str:
     return value.rstrip("/")
 
 
+def _url_path(value: str, name: str, marks: Marks) -> str:
+    if not re.fullmatch(r"((/[A-Za-z0-9._~-]+)*)/?", value):
+        raise _wrong(name, "empty or a path such as /pacs", value, marks)
+    return value.rstrip("/")
+
+
+def _origin(value: str, name: str, marks: Marks) -> str:
+    # RFC 6454 6.2, as a browser sends it: lower case, no path, no default port.
+    origin = value.rstrip("/").lower()
+    if not re.fullmatch(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", origin):
+        raise _wrong(name, "an origin such as https://viewer.example.org", value, marks)
+    return origin
+
+
 def _token_hash(value: str, name: str, marks: Marks) -> str:
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", value):
         raise _wrong(name, "sha256: and 64 hex digits, as `pacs token create` prints it", value, marks)
@@ -221,6 +235,8 @@ _FORMS: Final[Mapping[str, Callable[[str, str, Marks], str]]] = MappingProxyType
         "index-url": _index_url,
         "broker-url": _broker_url,
         "http-url": _http_url,
+        "url-path": _url_path,
+        "origin": _origin,
         "token-hash": _token_hash,
         "name": _name,
         "transfer-syntax": _transfer_syntax,

@@ -132,6 +132,48 @@ class WebConfig:
     trusted_proxies: tuple[str, ...] = setting(
         (), "Addresses or networks whose Forwarded and X-Forwarded-* headers are believed.", form="network"
     )
+    prefix: str = setting(
+        "",
+        "Path under which a reverse proxy shows the archive, e.g. /pacs; a trusted proxy's "
+        "X-Forwarded-Prefix wins over it.",
+        form="url-path",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Origins whose pages may use the archive from a browser, e.g. https://viewer.example.org.",
+        form="origin",
+    )
+    expensive_at_once: int = setting(
+        8,
+        "Expensive answers (pictures, whole studies and series) that one caller at one address gets at "
+        "once from a process; more are told to come back (429).",
+        low=1,
+        high=1000,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesConfig:
+    """What changed in the archive, for those who follow it (/api/changes)."""
+
+    keep_days: float = setting(
+        365.0,
+        "Days a change can be asked for again; who asks later has to look at everything anew.",
+        low=1.0,
+        high=36_500.0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkitemsConfig:
+    """The unified worklist (UPS-RS)."""
+
+    keep_seconds: float = setting(
+        2_592_000.0,
+        "Seconds a workitem that has ended is kept, unless a subscriber has locked it.",
+        low=0.0,
+        high=3.2e9,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +273,8 @@ class Config:
     auth: AuthConfig = field(default_factory=AuthConfig)
     reading: ReadingConfig = field(default_factory=ReadingConfig)
     orders: OrdersConfig = field(default_factory=OrdersConfig)
+    workitems: WorkitemsConfig = field(default_factory=WorkitemsConfig)
+    changes: ChangesConfig = field(default_factory=ChangesConfig)
     cold: ColdConfig = field(default_factory=ColdConfig)
     tier: TierConfig = field(default_factory=TierConfig)
     trash: TrashConfig = field(default_factory=TrashConfig)

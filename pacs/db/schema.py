@@ -672,3 +672,58 @@ performed_instances = Table(
     Column("performed_fk", Identity, ForeignKey("performed_steps.id"), primary_key=True),
     Column("sop_instance_uid", Text, primary_key=True),
 )
+
+# Unified procedure steps (pacs.workitems.rows). `final_ns` is when a step ended, `deleted_ns` when it
+# was forgotten, which leaves its UID; `starts_at` orders the list.
+workitems = Table(
+    "workitems",
+    metadata,
+    _id(),
+    Column("uid", Text, nullable=False, unique=True),
+    _text("state"),
+    _text("priority"),
+    _text("label"),
+    _text("worklist_label"),
+    _text("patient_id"),
+    _text("study_uid"),
+    _text("readiness"),
+    _text("starts_at"),
+    _text("transaction_uid"),
+    _count("reading"),
+    _count("final_ns"),
+    _count("deleted_ns"),
+    Column("json", LargeBinary, nullable=False),
+    Index(None, "deleted_ns", "starts_at", "uid"),
+    Index(None, "final_ns"),
+    Index(None, "patient_id"),
+    Index(None, "study_uid"),
+)
+
+# Who is told of a step, by AE title; a lock keeps it from being forgotten.
+workitem_subscriptions = Table(
+    "workitem_subscriptions",
+    metadata,
+    Column("workitem_uid", Text, primary_key=True),
+    Column("aet", Text, primary_key=True),
+    _count("lock"),
+    Index(None, "aet"),
+)
+
+# Who is subscribed to steps as they come: all of them, or those that match the keys of `filter`.
+workitem_watchers = Table(
+    "workitem_watchers",
+    metadata,
+    Column("aet", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    _count("lock"),
+    _text("filter"),
+)
+
+# How far in the outbox each subscriber has been told.
+workitem_receivers = Table(
+    "workitem_receivers",
+    metadata,
+    Column("aet", Text, primary_key=True),
+    _count("tx"),
+    _count("seq"),
+)

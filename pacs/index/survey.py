@@ -74,6 +74,18 @@ def of(tx: sa.Connection, study_uid: str) -> Survey | None:
     )
 
 
+def attributes(tx: sa.Connection, study_uid: str) -> dict[str, Any] | None:
+    """What the index keeps of the study and its patient, as DICOM JSON; None when there is no such study."""
+    row = tx.execute(
+        sa.select(_p.attrs.label("patient"), _s.attrs.label("study"))
+        .join(schema.patients, _p.id == _s.patient_id_fk)
+        .where(_s.study_instance_uid == study_uid)
+    ).first()
+    if row is None:
+        return None
+    return {**orjson.loads(row.patient or b"{}"), **orjson.loads(row.study or b"{}")}
+
+
 def objects(tx: sa.Connection, study_uid: str) -> Iterator[Object]:
     """All of them, series by series, by number."""
     return (Object(*row) for row in tx.execute(_OBJECTS.where(_s.study_instance_uid == study_uid)))

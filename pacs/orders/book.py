@@ -89,7 +89,7 @@ class Orders:
         return OrderPage(tuple(found[:limit]), found[limit - 1].number if len(found) > limit else None)
 
     def _look(self, actor: Actor, detail: str, whose: tuple[tuple[str, str], ...]) -> None:
-        self._looks.admit(actor, Action.SCHEDULE, lambda _: whose, asked=detail, detail=detail, often=True)
+        self._looks.admit(actor, Action.SCHEDULED, lambda _: whose, asked=detail, detail=detail, often=True)
 
     def _admit(self, actor: Actor, what: str, patient_id: str = "") -> None:
         if not allows(actor, Action.ORDER):

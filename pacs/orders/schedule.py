@@ -71,7 +71,7 @@ class Schedule:
         keys = dict.fromkeys(keyword_of(path[-1]) for path in _paths(asked.conditions))
         detail = " ".join(["worklist", *keys])
         self._looks.admit(
-            actor, Action.SCHEDULE, lambda _: whose, asked=(detail, whose), detail=detail, often=True
+            actor, Action.SCHEDULED, lambda _: whose, asked=(detail, whose), detail=detail, often=True
         )
 
     def _matches(self, asked: Asked) -> Iterator[DataSet]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ class Kind(StrEnum):
     DELETED = "deleted"  # a study, series or instance (by the UIDs) went to the trash; payload: the deletion
     RESTORED = "restored"  # it came back; payload: the deletion
     PURGED = "purged"  # it is gone for good; payload: the deletion
+    READ = "read"  # a reader finished a study, or opened it again; payload: which of the two, and who
+    WORKITEM = "workitem"  # a step was made or changed; payload: which, the report of it, and for whom
     MODEL_RUN = "model-run"  # something is to be done for a run of a model; payload: which, of which model
 
 
@@ -47,8 +50,26 @@ def append(tx: sa.Connection, event: Event) -> None:
     _INSERT.run(tx, values)
 
 
+_XACT = "pg_current_xact_id()::text::bigint"
 _INSERT = Prepared(
     sa.insert(schema.outbox),
     # The transaction's own 64-bit number: readers take only what is older than every running one.
-    postgresql=sa.insert(schema.outbox).values(tx=sa.text("pg_current_xact_id()::text::bigint")),
+    postgresql=sa.insert(schema.outbox).values(tx=sa.text(_XACT)),
 )
+
+
+def append_each(tx: sa.Connection, kind: Kind, rows: "sa.Select[tuple[str, str]]") -> None:
+    """An event for each row of the query, which gives a study UID and a payload as JSON text."""
+    inner = rows.subquery()
+    study_uid, payload = inner.c
+    columns: list[sa.ColumnElement[Any]] = [
+        sa.literal(clock.now_ns(), sa.BigInteger),
+        sa.literal(kind.value),
+        study_uid,
+        payload,
+    ]
+    names = ["at_ns", "kind", "study_uid", "payload"]
+    if tx.dialect.name == "postgresql":
+        columns.append(sa.literal_column(_XACT, sa.BigInteger))
+        names.append("tx")
+    tx.execute(sa.insert(schema.outbox).from_select(names, sa.select(*columns)))

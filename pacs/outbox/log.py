@@ -96,10 +96,25 @@ def first_unread_ns(
     return None if row is None else int(row.at_ns)
 
 
+def is_kept(tx: sa.Connection, at: Position) -> bool:
+    """Whether the event of this position is still there, and all that followed it. What is trimmed goes
+    from the oldest on."""
+    return tx.execute(sa.select(_o.seq).where(_o.seq == at.seq, _o.tx == at.tx)).first() is not None
+
+
+def newest(tx: sa.Connection) -> Position:
+    """Of the events that may be read now, the last."""
+    query = sa.select(_o.tx, _o.seq).order_by(_o.tx.desc(), _o.seq.desc()).limit(1)
+    if tx.dialect.name == "postgresql":
+        query = query.where(_o.tx < _OLDEST_RUNNING)
+    row = tx.execute(query).first()
+    return START if row is None else Position(row.tx, row.seq)
+
+
 def enrol(tx: sa.Connection, name: str, *, from_start: bool = True) -> None:
     """Make the reader known, so that nothing it has yet to read is trimmed. Keeps what it has read."""
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    begin = START if from_start else _end(tx)
+    begin = START if from_start else end(tx)
     tx.execute(
         dialect.insert(schema.outbox_cursors).on_conflict_do_nothing(index_elements=["name"]),
         {"name": name, "tx": begin.tx, "seq": begin.seq},
@@ -181,7 +196,7 @@ def _after(at: Position) -> sa.Select[Any]:
     return sa.select(schema.outbox).where(beyond).order_by(_o.tx, _o.seq)
 
 
-def _end(tx: sa.Connection) -> Position:
+def end(tx: sa.Connection) -> Position:
     """Behind everything that may be read now, before everything that may not."""
     if tx.dialect.name == "postgresql":
         return Position(tx.execute(sa.select(_OLDEST_RUNNING)).scalar_one() - 1, _HIGHEST)

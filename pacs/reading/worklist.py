@@ -11,6 +11,8 @@ from pacs.auth.actor import Actor
 from pacs.auth.policy import Action, allows, require
 from pacs.db.connection import Database, Transaction
 from pacs.errors import Conflict, Invalid, NotFound
+from pacs.outbox import events
+from pacs.outbox.events import Event, Kind
 from pacs.reading import claims, rows, said
 from pacs.reading.model import (
     Changes,
@@ -19,6 +21,7 @@ from pacs.reading.model import (
     Raised,
     Requested,
     ScoreCard,
+    State,
     Verdict,
     WorkItem,
 )
@@ -178,6 +181,7 @@ class Worklist:
                 return refusal
             if after != item:
                 rows.save(tx, after, number, self._weights)
+                _tell(tx, actor, item, after)
             _audit(tx, actor, item, what, "ok")
             return _found(rows.get(tx, study_uid, now))
 
@@ -213,6 +217,13 @@ def _found(item: WorkItem | None) -> WorkItem:
     if item is None:
         raise NotFound("this study is not in the reading list")
     return item
+
+
+def _tell(tx: Transaction, actor: Actor, before: WorkItem, after: WorkItem) -> None:
+    if (before.state is State.DONE) == (after.state is State.DONE):
+        return
+    payload: dict[str, str | int] = {"state": after.state.value, "reader": actor.name}
+    events.append(tx, Event(Kind.READ, after.study_uid, payload=payload))
 
 
 def _bounded(limit: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dicomweb.routes import ROUTES, Delete, Get, Post
+from dicomweb.routes import ROUTES, Entry
 from pacs.auth import tokens
 from pacs.auth.actor import Actor, Role
 from pacs.config import AuthConfig, Config, TokenEntry, WebConfig
@@ -22,6 +22,7 @@ AUTH = AuthConfig(
 )
 FILLING = {"study": "1.2", "series": "1.3", "instance": "1.4", "frames": "1", "path:path": "7FE00010"}
 FILLING |= {"priority": "STAT", "finding": "1", "verdict": "accepted", "run": "1", "deletion": "1"}
+FILLING |= {"workitem": "1.5", "aetitle": "AET", "order": "1"}
 STRANGERS = {
     "nothing": "",
     "unknown": "Bearer wrong",
@@ -39,7 +40,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def address(entry: Get | Post | Delete) -> str:
+def address(entry: Entry) -> str:
     path = entry.path
     for name, value in FILLING.items():
         path = path.replace("{" + name + "}", value)
@@ -124,7 +125,7 @@ def test_addresses_that_do_not_exist(filled: str, client: httpx.Client) -> None:
     assert client.get(filled + "/no/such").status_code == 404
     answer = client.delete(f"{filled}/dicom-web/studies")
     assert answer.status_code == 405
-    assert {"GET", "POST", "HEAD"} == set(answer.headers["allow"].split(", "))
+    assert {"GET", "POST", "HEAD", "OPTIONS"} == set(answer.headers["allow"].split(", "))
     assert answer.headers["content-type"] == "application/problem+json"
     for path in (
         "/dicom-web/studies/../../etc",

@@ -74,7 +74,7 @@ def refusal(answer: httpx.Response) -> int:
 @pytest.mark.parametrize("form", [JSON, XML])
 def test_what_is_described_is_taken_back(root: str, client: httpx.Client, form: str) -> None:
     """Every packaged file, its metadata and bulk data sent again under other UIDs: the same data set."""
-    wrong = []
+    wrong: list[tuple[Any, ...]] = []
     items = corpus.waves()[0]
     assert len(items) > 30
     for item in items:

@@ -1,0 +1,204 @@
+"""What each line of the route table takes and gives, for the capabilities (PS3.18 8.9) and OpenAPI.
+
+An address that is not DICOMweb has to be declared here, or a test fails. One of DICOMweb is what the
+standard says of it; here are its media types.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from dicomweb import schemas
+from dicomweb.entries import Entry
+from dicomweb.media import DICOM, DICOM_JSON, JSON, MULTIPART, OCTET_STREAM
+from dicomweb.schemas import Schema
+from dicomweb.urls import PREFIX
+
+PROBLEM: Final = "application/problem+json"
+EVENTS: Final = "text/event-stream"
+_OK: Final[Mapping[int, Schema | None]] = {200: None}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One of the query, or a header; never required."""
+
+    name: str
+    schema: Schema
+    description: str = ""
+    place: str = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`successes` are the status codes of success with the form of their bodies; `path` describes the
+    parameters of the address, which are text unless it says otherwise."""
+
+    method: str
+    id: str
+    summary: str
+    query: tuple[Parameter, ...] = ()
+    path: Mapping[str, Schema] = field(default_factory=dict)
+    accepts: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
+    successes: Mapping[int, Schema | None] = field(default_factory=lambda: _OK)
+    body: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What is written down of an address beside what its handler says."""
+
+    gives: Schema | None = None
+    query: tuple[Parameter, ...] = ()
+    path: Mapping[str, Schema] = field(default_factory=dict)
+    body: Schema | None = None
+    provides: tuple[str, ...] = (JSON,)
+    status: int = 200
+
+
+_LIMIT: Final = Parameter("limit", schemas.whole(1), "At most so many.")
+_UID: Final = schemas.UID
+_STUDY: Final = {"study": _UID}
+
+DECLARED: Final[Mapping[tuple[str, str], Declared]] = {
+    ("GET", "/healthz"): Declared(schemas.HEALTH),
+    ("GET", "/readyz"): Declared(schemas.READY),
+    ("GET", "/api/openapi.json"): Declared(schemas.ANY_OBJECT),
+    ("GET", "/api/facts"): Declared(schemas.FACTS),
+    ("GET", "/api/me"): Declared(schemas.ME),
+    ("GET", "/api/studies"): Declared(
+        schemas.STUDIES,
+        (
+            Parameter("q", schemas.TEXT, "Words of the patient's name, IDs or the description."),
+            Parameter("limit", schemas.whole(0)),
+            Parameter("offset", schemas.whole(0)),
+        ),
+    ),
+    ("GET", "/api/changes"): Declared(
+        schemas.CHANGES,
+        (
+            Parameter(
+                "since", schemas.TEXT, "The `next` of the page before, or `now`; absent: from the oldest."
+            ),
+            _LIMIT,
+        ),
+    ),
+    ("GET", "/api/changes/events"): Declared(
+        schemas.TEXT,
+        (
+            Parameter("since", schemas.TEXT, "A token; absent: from now on."),
+            Parameter("Last-Event-ID", schemas.TEXT, "The id of the last event.", "header"),
+        ),
+        provides=(EVENTS,),
+    ),
+    ("GET", "/api/worklist"): Declared(
+        schemas.WORKLIST,
+        (
+            _LIMIT,
+            Parameter("after", schemas.TEXT, "The `next` of the page before."),
+            Parameter("done", schemas.TEXT, "1: what has been read."),
+            Parameter("studies", schemas.TEXT, "UIDs to look up, joined by commas."),
+        ),
+    ),
+    ("GET", "/api/worklist/changes"): Declared(
+        schemas.WORKLIST_CHANGES, (Parameter("since", schemas.whole(0), "A version."),)
+    ),
+    ("GET", "/api/worklist/events"): Declared(
+        schemas.TEXT,
+        (
+            Parameter("since", schemas.whole(0), "A version."),
+            Parameter("Last-Event-ID", schemas.TEXT, "The id of the last event.", "header"),
+        ),
+        provides=(EVENTS,),
+    ),
+    ("GET", "/api/worklist/{study}"): Declared(schemas.ITEM, path=_STUDY),
+    ("POST", "/api/worklist/{study}/claim"): Declared(schemas.ITEM, path=_STUDY),
+    ("POST", "/api/worklist/{study}/release"): Declared(schemas.ITEM, path=_STUDY),
+    ("POST", "/api/worklist/{study}/finish"): Declared(schemas.ITEM, path=_STUDY),
+    ("POST", "/api/worklist/{study}/reopen"): Declared(schemas.ITEM, path=_STUDY),
+    ("POST", "/api/worklist/{study}/request/{priority}"): Declared(
+        schemas.ITEM, path=_STUDY | {"priority": schemas.one_of("STAT", "HIGH", "ROUTINE", "LOW")}
+    ),
+    ("POST", "/api/findings/{finding}/{verdict}"): Declared(
+        schemas.FINDING,
+        path={"finding": schemas.whole(0), "verdict": schemas.one_of("accepted", "modified", "rejected")},
+    ),
+    ("GET", "/api/models"): Declared(schemas.listed(schemas.SCORE_CARD)),
+    ("POST", "/api/ai/runs/{run}/findings"): Declared(body=schemas.ANY_OBJECT, status=202),
+}
+
+# By the last part of the path: what these give is in their handlers, and the clients negotiate it.
+_OBJECTS: Final = (f'{MULTIPART}; type="{DICOM}"', DICOM)
+_OCTETS: Final = (f'{MULTIPART}; type="{OCTET_STREAM}"', OCTET_STREAM)
+_PICTURES: Final = ("image/jpeg", "image/png")
+_PROVIDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "{study}": _OBJECTS,
+    "{series}": _OBJECTS,
+    "{instance}": _OBJECTS,
+    "{frames}": _OCTETS,
+    "{path:path}": _OCTETS,
+    "rendered": _PICTURES,
+    "thumbnail": _PICTURES,
+}
+_SUCCESSES: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
+    ("GET", "workitems"): (200, 204, 206),
+    ("POST", "workitems"): (201,),
+    ("POST", "cancelrequest"): (202,),
+    ("POST", "{aetitle}"): (201,),
+    ("POST", "studies"): (200, 202),
+    ("POST", "{study}"): (200, 202),
+}
+_SEARCHES: Final = frozenset({"studies", "series", "instances", "workitems"})
+_SEARCH: Final = tuple(
+    Parameter(name, schemas.TEXT)
+    for name in ("{attribute}", "includefield", "fuzzymatching", "limit", "offset")
+)
+
+
+def operation(entry: Entry) -> Operation:
+    """Of any line of the table, declared or not."""
+    handler = getattr(entry, "answer", None) or getattr(entry, "receive", None)
+    name = f"{getattr(handler, '__module__', '').rpartition('.')[2]}.{getattr(handler, '__name__', '')}"
+    said = (getattr(handler, "__doc__", None) or "").strip().partition("\n\n")[0]
+    summary = " ".join(said.split()) or name.replace(".", " ").replace("_", " ")
+    declared = DECLARED.get((entry.method, entry.path))
+    if declared is None:
+        return _of_dicomweb(entry, name, summary)
+    return Operation(
+        entry.method,
+        name,
+        summary,
+        declared.query,
+        declared.path,
+        accepts=(JSON,) if declared.body else (),
+        provides=declared.provides if declared.gives else (),
+        successes={declared.status: declared.gives},
+        body=declared.body,
+    )
+
+
+def _of_dicomweb(entry: Entry, name: str, summary: str) -> Operation:
+    last = entry.path.rpartition("/")[2]
+    taken: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    if entry.path.startswith(PREFIX):
+        in_studies = entry.path.startswith(f"{PREFIX}/studies")
+        given = _PROVIDED.get(last, (DICOM_JSON,)) if entry.method == "GET" else ()
+        if entry.method in {"POST", "PUT"} and "subscribers" not in entry.path:
+            taken = (f'{MULTIPART}; type="{DICOM}"', DICOM) if in_studies else (DICOM_JSON,)
+            given = (DICOM_JSON,) if in_studies else ()
+    searched = entry.method == "GET" and last in _SEARCHES
+    return Operation(
+        entry.method,
+        name,
+        summary,
+        _SEARCH if searched else (),
+        accepts=taken,
+        provides=given,
+        successes=dict.fromkeys(_SUCCESSES.get((entry.method, last), (200,))),
+    )
+
+
+def is_declared(entry: Entry) -> bool:
+    return (entry.method, entry.path) in DECLARED
