@@ -89,7 +89,7 @@ def call_of(archive: Archive, request: Request) -> Call:
 
 def _add_headers(headers: MutableHeaders) -> None:
     for name, value in SECURITY_HEADERS.items():
-        headers[name] = value
+        headers.setdefault(name, value)
     headers.setdefault("Cache-Control", CACHE_CONTROL)
     headers.add_vary_header("Accept")
     headers.add_vary_header("Authorization")

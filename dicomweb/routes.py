@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from dicomweb import ai, bulkdata, frames, metadata, pages, qido, rendered, stow, wado, worklist
+from dicomweb import ai, bulkdata, frames, metadata, ohif, pages, qido, rendered, stow, wado, worklist
 from dicomweb.calls import Call
 from dicomweb.urls import PREFIX
 
@@ -81,5 +81,7 @@ ROUTES: tuple[Get | Post, ...] = (
     Get("/api/facts", pages.facts),
     Get("/api/me", pages.me),
     Get("/api/studies", pages.studies),
+    Get(ohif.PLACE, ohif.retrieve),
+    Get(f"{ohif.PLACE}/{{path:path}}", ohif.retrieve),
     *(Get(path, pages.static(name)) for path, name in pages.FILES.items()),
 )

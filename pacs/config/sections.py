@@ -116,6 +116,11 @@ class WebConfig:
     trusted_proxies: tuple[str, ...] = setting(
         (), "Addresses or networks whose Forwarded and X-Forwarded-* headers are believed.", form="network"
     )
+    viewer: str = setting(
+        "",
+        "Folder of the OHIF viewer that `make viewer` prepared, served at /viewer/ beside the built-in one. "
+        "Empty: the built-in one alone.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
