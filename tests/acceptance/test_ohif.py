@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support import phantoms, pictures
 from tests.support import reading_material as material
@@ -34,7 +34,10 @@ class Room:
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    server = ArchiveServer(tmp_path_factory.mktemp("ohif") / "archive", web_settings=SETTINGS)
+    server = ArchiveServer(
+        tmp_path_factory.mktemp("ohif") / "archive",
+        web_settings=f'{SETTINGS}trusted_proxies = ["127.0.0.1"]\n',
+    )
     ct = phantoms.ct(60, rows=128, columns=128, patient=Patient("Okafor^Chinwe", "P-1"))
     about = (material.segmentation(ct), material.structures(ct), material.report(ct))
     ultrasound = phantoms.colour_clip(1, rows=240, columns=320, patient=Patient("Lindqvist^Astrid", "P-2"))
@@ -171,3 +174,20 @@ def test_an_image_comes_in_ranges(ohif: Ohif, room: Room) -> None:
     assert ("bytes=0-32767", 206) in ranges
     ohif.until(lambda: share(ohif.canvas()[..., 0] == 255) > 0.005)
     shot(ohif.page, "ohif-progressive")
+
+
+def test_behind_a_prefix(ohif: Ohif, room: Room) -> None:
+    """As through a proxy that serves the archive below /hospital."""
+
+    def forward(route: Route) -> None:
+        inside = route.request.url.replace("/hospital/", "/", 1)
+        headers = route.request.headers | {"x-forwarded-prefix": "/hospital"}
+        route.fulfill(response=route.fetch(url=inside, headers=headers))
+
+    ohif.page.route("**/hospital/**", forward)
+    Ohif(ohif.page, f"{room.url}/hospital", ohif.heard).open(room.ultrasound)
+    ohif.wait_drawn()
+    assert share(reddish(ohif.canvas())) > 0.02
+    ohif.page.unroute("**/hospital/**")
+    astray = [url for url in ohif.heard.asked if url.startswith("http") and "/hospital/" not in url]
+    assert astray == []
