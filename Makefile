@@ -7,20 +7,24 @@ HTTP ?= 127.0.0.1:8080
 DIMSE ?= 127.0.0.1:11112
 AET ?= HILUM
 CONFIG ?= examples/laptop.toml
+VIEWER ?= build/viewer
 # Workers that share the test suite; 0 runs it in one process.
 JOBS ?= 2
 # Further words for pytest, e.g. make test ARGS="tests/unit -k names"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench torture constraints clean
+.PHONY: help run viewer test lint format bench torture constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  settings for run: DATA=$(DATA) HTTP=$(HTTP) DIMSE=$(DIMSE) AET=$(AET) CONFIG=$(CONFIG)"
 
 run: $(VENV)/.runtime ## start the archive; a new data folder gets pydicom's sample files first
-	@exec $(PY) scripts/run.py --data "$(DATA)" --http "$(HTTP)" --dimse "$(DIMSE)" --aet "$(AET)" --config "$(CONFIG)"
+	@exec $(PY) scripts/run.py --data "$(DATA)" --http "$(HTTP)" --dimse "$(DIMSE)" --aet "$(AET)" --config "$(CONFIG)" --viewer "$(VIEWER)"
+
+viewer: $(VENV)/.runtime ## fetch the OHIF viewer with npm; `make run` then serves it at /viewer/
+	@$(PY) scripts/viewer.py $(VIEWER)
 
 test: lint peers ## lint, then every test (short torture included)
 	$(PY) -m pytest -n $(JOBS) $(ARGS)
@@ -50,8 +54,8 @@ clean: ## remove what was built here, never data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: peers
-peers:
-	@sh scripts/peers.sh
+peers: $(VENV)/.dev
+	@sh scripts/peers.sh $(PY)
 
 PINNED := --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-config -q
 

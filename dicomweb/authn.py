@@ -137,7 +137,7 @@ def _strip(scope: Scope, prefix: str) -> None:
 
 def _add_headers(headers: MutableHeaders) -> None:
     for name, value in SECURITY_HEADERS.items():
-        headers[name] = value
+        headers.setdefault(name, value)
     headers.setdefault("Cache-Control", CACHE_CONTROL)
     headers.add_vary_header("Accept")
     headers.add_vary_header("Authorization")

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 from starlette.responses import Response
 
-from dicomweb import answers, qido
+from dicomweb import answers, ohif, qido
 from dicomweb.calls import Call
 from dicomweb.media import JSON
 from pacs.dicom.attributes import tag_of
@@ -58,7 +58,9 @@ def readyz(call: Call) -> Response:
 
 
 def facts(call: Call) -> Response:
-    return _json(call.archive.facts(call.actor))
+    """`ohif` is the version of the OHIF viewer that is served, empty when there is none."""
+    viewer = ohif.prepared(call.archive.config.web.viewer)
+    return _json({**call.archive.facts(call.actor), "ohif": viewer.version if viewer else ""})
 
 
 def me(call: Call) -> Response:

@@ -7,6 +7,7 @@ from dicomweb import (
     frames,
     metadata,
     notifications,
+    ohif,
     openapi,
     orders,
     pages,
@@ -109,6 +110,8 @@ ROUTES: tuple[Entry, ...] = (
     Get("/api/facts", pages.facts),
     Get("/api/me", pages.me),
     Get("/api/studies", pages.studies),
+    Get(ohif.PLACE, ohif.retrieve),
+    Get(f"{ohif.PLACE}/{{path:path}}", ohif.retrieve),
     *(Get(path, pages.static(name)) for path, name in pages.FILES.items()),
 )
 

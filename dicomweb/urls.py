@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dicomweb.media import parse_media_type
 from pacs.dicom.uids import InstanceKey
@@ -30,6 +30,11 @@ class Outside:
     @property
     def dicomweb(self) -> str:
         return self.base + PREFIX
+
+    @property
+    def path(self) -> str:
+        """What a proxy put before our own paths; mostly nothing."""
+        return urlsplit(self.base).path
 
     def study(self, study: str) -> str:
         return f"{self.dicomweb}/studies/{study}"

@@ -57,6 +57,8 @@ def suggest(arguments: argparse.Namespace) -> None:
         f"\n             curl http://{arguments.http}/dicom-web/studies",
         flush=True,
     )
+    if (arguments.viewer / "viewer.json").is_file():
+        print(f"             http://{arguments.http}/viewer/ in a browser, for OHIF", flush=True)
 
 
 def main() -> None:
@@ -67,12 +69,15 @@ def main() -> None:
     parser.add_argument("--dimse", required=True)
     parser.add_argument("--aet", required=True)
     parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--viewer", type=Path, required=True)
     arguments = parser.parse_args()
     try:
         bring_samples(arguments)
     except KeyboardInterrupt:
         sys.exit(130)
     suggest(arguments)
+    if (arguments.viewer / "viewer.json").is_file():
+        os.environ.setdefault("PACS_WEB_VIEWER", str(arguments.viewer))
     wires = ("--http", arguments.http, "--dimse", arguments.dimse, "--aet", arguments.aet)
     os.execv(sys.executable, [*pacs(arguments, "serve"), *wires])  # noqa: S606
 

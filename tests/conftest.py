@@ -15,7 +15,10 @@ from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deploym
 from tests.support.postgres import PostgresServer, running
 from tests.support.redis_server import RedisServer
 
-PEERS = {"dcmtk": "storescu", "curl": "curl", "chromium": "chromium", "nginx": "nginx"}
+REPOSITORY = Path(__file__).parents[1]
+PROGRAMS = {"dcmtk": "storescu", "curl": "curl", "chromium": "chromium", "node": "node", "nginx": "nginx"}
+FETCHED = {"ohif": "build/viewer/viewer.json", "npm-client": "build/npm/dicomweb-client/.integrity"}
+"""Peers that `make peers` fetches with npm, and a file that is there when they are."""
 REQUIRE_PEERS = os.environ.get("HILUM_REQUIRE_PEERS") == "1"
 TORTURE = os.environ.get("HILUM_TORTURE") == "1"
 
@@ -42,11 +45,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _need(item: pytest.Item, *peers: str) -> None:
-    missing = [name for name in peers if shutil.which(PEERS[name]) is None]
+    missing = [name for name in peers if not _present(name)]
     if missing and not REQUIRE_PEERS:
-        item.add_marker(pytest.mark.skip(reason=f"not installed: {' '.join(missing)} (apt-get install)"))
+        item.add_marker(pytest.mark.skip(reason=f"not installed: {' '.join(missing)} (see make peers)"))
     elif missing:
         item.add_marker(pytest.mark.usefixtures("_peer_missing"))
+
+
+def _present(peer: str) -> bool:
+    if peer in FETCHED:
+        return (REPOSITORY / FETCHED[peer]).is_file()
+    return shutil.which(PROGRAMS[peer]) is not None
 
 
 @pytest.fixture

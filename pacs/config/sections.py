@@ -150,6 +150,11 @@ class WebConfig:
         low=1,
         high=1000,
     )
+    viewer: str = setting(
+        "",
+        "Folder of the OHIF viewer that `make viewer` prepared, served at /viewer/ beside the built-in one. "
+        "Empty: the built-in one alone.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class ArchiveServer:
     broker_url: str = ""
     config: str = ""
     dimse_settings: str = ""
+    web_settings: str = ""
     arguments: tuple[str, ...] = ()
     http_port: int = field(default_factory=free_port)
     dimse_port: int = field(default_factory=free_port)
@@ -84,7 +85,7 @@ class ArchiveServer:
 
     def write_config(self) -> None:
         lines = [f"[dimse]\nprocesses = {self.deployment.dimse}\n{self.dimse_settings}"]
-        lines.append(f"[web]\nprocesses = {self.deployment.web}\n")
+        lines.append(f"[web]\nprocesses = {self.deployment.web}\n{self.web_settings}")
         if self.index_url:
             lines.append(f"[index]\nurl = {json.dumps(self.index_url)}\n")
         if self.broker_url:

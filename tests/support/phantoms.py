@@ -42,7 +42,7 @@ def phantom(rows: int, columns: int, number: int = 0) -> Samples:
 
 def ct(count: int, *, rows: int = 256, columns: int = 256, patient: Patient = SOMEBODY) -> list[Picture]:
     """A CT series: signed, rescaled by -1024, with a window and a place in space."""
-    study, series = fresh_uid(), fresh_uid()
+    study, series, place = fresh_uid(), fresh_uid(), fresh_uid()
     made = []
     for number in range(1, count + 1):
         stored = phantom(rows, columns, number) + 1024
@@ -53,6 +53,7 @@ def ct(count: int, *, rows: int = 256, columns: int = 256, patient: Patient = SO
         ds.StudyDescription = "CT chest"
         ds.SeriesDescription = "Axial 2.0"
         ds.BodyPartExamined = "CHEST"
+        ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = place, ""
         ds.RescaleSlope, ds.RescaleIntercept = 1, -1024
         ds.WindowCenter, ds.WindowWidth = 40, 400
         ds.PixelSpacing = [0.7, 0.7]

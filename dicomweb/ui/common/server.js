@@ -8,6 +8,7 @@ export const links = {
   list: () => at(""),
   studies: () => at("studies/"),
   viewer: (study) => at(`view/?study=${study}`),
+  ohif: (study) => at(`viewer/viewer?StudyInstanceUIDs=${study}`),
   study: (study) => at(`dicom-web/studies?StudyInstanceUID=${study}&includefield=all`),
   metadata: (study) => at(`dicom-web/studies/${study}/metadata`),
   series: (study) => at(`dicom-web/studies/${study}/series`),

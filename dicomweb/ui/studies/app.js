@@ -115,7 +115,7 @@ async function toggle(row) {
   const inner = element("td", { colspan: "9" }, element("p", { class: "sheet soft" }, "Reading the series…"));
   row.after(element("tr", { class: "inside" }, inner));
   try {
-    inner.replaceChildren(sheet(row.dataset.uid, await server.seriesOf(row.dataset.uid)));
+    inner.replaceChildren(sheet(row.dataset.uid, await server.seriesOf(row.dataset.uid), facts));
   } catch (error) {
     inner.replaceChildren(element("p", { class: "sheet wrong" }, `The series could not be read: ${error.message}`));
   }

@@ -36,15 +36,15 @@ function patient(study) {
   return element("td", {}, shown, element("span", { class: "about" }, about));
 }
 
-export function sheet(uid, series) {
+export function sheet(uid, series, facts) {
   const heads = [["No", "s-no num"], ["Modality", "s-mod"], ["Description", ""], ["Body part", "s-part"], ["Images", "s-num num"], ["DICOMweb", "s-link"]];
   const head = element("tr", {}, ...heads.map(([text, kind]) => element("th", { scope: "col", class: kind }, text)));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...series.map((one) => seriesRow(uid, one))));
-  return element("div", { class: "sheet" }, studyLinks(uid), element("p", { class: "uid" }, uid), table);
+  return element("div", { class: "sheet" }, studyLinks(uid, facts), element("p", { class: "uid" }, uid), table);
 }
 
-const studyLinks = (uid) =>
-  element("p", { class: "links" }, away(links.study(uid), "Study ↗"), away(links.series(uid), "Series ↗"), away(links.metadata(uid), "Metadata ↗"));
+const studyLinks = (uid, { ohif }) =>
+  element("p", { class: "links" }, ...(ohif ? [away(links.ohif(uid), "OHIF ↗", "Open in OHIF")] : []), away(links.study(uid), "Study ↗"), away(links.series(uid), "Series ↗"), away(links.metadata(uid), "Metadata ↗"));
 
 function seriesRow(study, series) {
   const uid = first(series, TAG.seriesUid);

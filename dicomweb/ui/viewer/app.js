@@ -2,7 +2,7 @@
 
 import { date, personName } from "../common/dicom.js";
 import { byId, element, write } from "../common/elements.js";
-import { json, links, plainly, worklist } from "../common/server.js";
+import { facts, json, links, plainly, worklist } from "../common/server.js";
 import { Cine } from "./cine.js";
 import { bindKeys } from "./keys.js";
 import { imagesOf, rateOf } from "./images.js";
@@ -115,9 +115,18 @@ function say(text) {
 
 const byNumber = (a, b) => number(a, "SeriesNumber") - number(b, "SeriesNumber");
 
+/** The other viewer, where there is one. */
+async function offerOhif() {
+  const [link] = byId("ohif");
+  const { ohif } = await facts().catch(() => ({}));
+  link.href = links.ohif(study);
+  link.hidden = !ohif;
+}
+
 async function begin() {
   if (!study) return say("The address names no study. Choose one from the list.");
   reading.begin();
+  offerOhif();
   try {
     const [[about], found] = await Promise.all([
       json(`dicom-web/studies?StudyInstanceUID=${study}&includefield=StudyDescription,PatientAge`),
