@@ -14,6 +14,7 @@ from typing import Final, Literal
 from pacs.config.ai import AiConfig
 from pacs.config.fields import needed, setting
 from pacs.config.tiers import ColdConfig, TierConfig
+from pacs.config.tls import TlsConfig
 
 ROLES: Final = ("viewer", "sender", "admin")
 """What a token or a station may be given; the meaning is `pacs.auth.policy`'s."""
@@ -68,6 +69,7 @@ class Peer:
     roles: tuple[RoleName, ...] = setting(
         ("viewer", "sender"), "What it may do when it calls us: viewer, sender, admin."
     )
+    tls: bool = setting(False, "Whether its port speaks TLS; [dimse.tls] says whom we trust.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,10 @@ class DimseConfig:
             "help": "Known stations, one table [dimse.peers.AETITLE] each: who may call when [auth] is on, "
             "and where C-MOVE may send."
         },
+    )
+    # Tables come last: what is written behind one in a file belongs to it.
+    tls: TlsConfig = field(
+        default_factory=TlsConfig, metadata={"help": "TLS for the DICOM port and for calls to stations."}
     )
 
 
