@@ -67,16 +67,17 @@ class Wire:
 
     def cut(self, last_words: bytes) -> None:
         """End the connection from another thread than the reading one."""
-        if self._sending.acquire(timeout=0.2):
+        if mine := self._sending.acquire(timeout=0.2):
             with contextlib.suppress(OSError):
                 if isinstance(self._sock, SSLSocket):
                     last_words = b""  # to encrypt them takes what the reading thread is using
                 # Past the socket object, whose time-out the reading thread relies on at this moment;
                 # the descriptor of a socket with a time-out never blocks.
                 os.write(self._sock.fileno(), last_words)
-            self._sending.release()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
+        if mine:
+            self._sending.release()  # only now: nothing is said after the last words
 
     def finish(self, seconds: float) -> None:
         """Say that nothing more will be sent, and wait for the peer to close (ARTIM, PS3.8 9.1.5).
