@@ -34,6 +34,7 @@ def target(config: DimseConfig, peer: Peer) -> Target:
         config.max_pdu,
         acse_timeout=config.acse_timeout,
         idle_timeout=config.call_timeout,
+        tls=config.tls if peer.tls else None,
     )
 
 

@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 from collections.abc import Sequence
+from ssl import SSLSocket
 from typing import Final
 
 from dimse.errors import AssociationEnded, TimedOut
@@ -44,7 +45,7 @@ class Wire:
 
     def readable(self, seconds: float = 0.0) -> bool:
         """Whether something has arrived that was not read yet; waits for it at most so long."""
-        if self._buffer.has_pdu():
+        if self._buffer.has_pdu() or (isinstance(self._sock, SSLSocket) and self._sock.pending()):
             return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
@@ -64,14 +65,17 @@ class Wire:
 
     def cut(self, last_words: bytes) -> None:
         """End the connection from another thread than the reading one."""
-        if self._sending.acquire(timeout=0.2):
+        if mine := self._sending.acquire(timeout=0.2):
             with contextlib.suppress(OSError):
+                if isinstance(self._sock, SSLSocket):
+                    last_words = b""  # to encrypt them takes what the reading thread is using
                 # Past the socket object, whose time-out the reading thread relies on at this moment;
                 # the descriptor of a socket with a time-out never blocks.
                 os.write(self._sock.fileno(), last_words)
-            self._sending.release()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
+        if mine:
+            self._sending.release()  # only now: nothing is said after the last words
 
     def finish(self, seconds: float) -> None:
         """Say that nothing more will be sent, and wait for the peer to close (ARTIM, PS3.8 9.1.5).

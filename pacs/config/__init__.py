@@ -22,6 +22,7 @@ from pacs.config.sections import (
 )
 from pacs.config.table import FILE_VARIABLE, Setting, settings
 from pacs.config.tiers import ColdConfig, TierConfig, TierRule
+from pacs.config.tls import TlsConfig
 from pacs.config.trash import TrashConfig
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "StoreConfig",
     "TierConfig",
     "TierRule",
+    "TlsConfig",
     "TokenEntry",
     "TrashConfig",
     "WebConfig",

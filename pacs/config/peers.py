@@ -55,3 +55,4 @@ class Peer:
         "its request, or UTF-8.",
         form="character-set",
     )
+    tls: bool = setting(False, "Whether its port speaks TLS; [dimse.tls] says whom we trust.")

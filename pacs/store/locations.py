@@ -22,7 +22,7 @@ class Location:
 
 
 _INSERT = Prepared(sa.insert(schema.locations))
-_CURRENT = (
+_CURRENT = Prepared(
     sa.select(
         schema.locations.c.tier, schema.locations.c.key, schema.locations.c.offset, schema.locations.c.length
     )
@@ -46,11 +46,13 @@ _OF_MANY = (
     .where(schema.instances.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True)))
     .order_by(schema.locations.c.id)
 )
-_FORMER = sa.select(
-    schema.versions.c.tier, schema.versions.c.key, schema.versions.c.offset, schema.versions.c.size
-).where(
-    schema.versions.c.sop_instance_uid == sa.bindparam("uid"),
-    schema.versions.c.digest == sa.bindparam("sha256"),
+_FORMER = Prepared(
+    sa.select(
+        schema.versions.c.tier, schema.versions.c.key, schema.versions.c.offset, schema.versions.c.size
+    ).where(
+        schema.versions.c.sop_instance_uid == sa.bindparam("uid"),
+        schema.versions.c.digest == sa.bindparam("sha256"),
+    )
 )
 _BY_KEY = sa.select(schema.locations.c.id).where(
     schema.locations.c.tier == sa.bindparam("tier"), schema.locations.c.key == sa.bindparam("key")
@@ -110,8 +112,8 @@ def of(tx: sa.Connection, sop_instance_uid: str, digest: str) -> list[Location]:
     """Where the bytes with this digest lie, current or, superseded by now, a former version: who
     chose an object gets the one that was chosen."""
     asked = {"uid": sop_instance_uid, "sha256": digest}
-    current = [Location(*row) for row in tx.execute(_CURRENT, asked)]
-    return current or [Location(*row) for row in tx.execute(_FORMER, asked)]
+    current = [Location(*tuple(row)) for row in _CURRENT.run(tx, asked)]
+    return current or [Location(*tuple(row)) for row in _FORMER.run(tx, asked)]
 
 
 def of_many(tx: sa.Connection, uids: Collection[str]) -> dict[tuple[str, str], list[Location]]:

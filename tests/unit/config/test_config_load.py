@@ -257,6 +257,7 @@ def test_every_setting_is_explained_and_has_its_variable() -> None:
         assert setting.variable in {expected, ""}
     assert {s.name for s in settings() if not s.variable} == {
         "dimse.peers",
+        "dimse.tls",
         "auth.tokens",
         "ai.models",
         "ai.rules",
