@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.support.archive_server import ArchiveServer, Deployment, environment
+from tests.support.dimse_client import wait_for
 from tests.support.factory import ct_series
 
 
@@ -138,16 +139,14 @@ def test_roles_can_be_named_and_come_back(worker: "subprocess.Popen[str]", archi
     assert "DICOMweb" not in printed
     port = int(re.search(r"DIMSE +HILUM at 127\.0\.0\.1:(\d+)", printed)[1])  # type: ignore[index]
     archive.dimse_port = port
-    assert archive.echo()
+    wait_for(archive.echo, 60)
     children = psutil.Process(worker.pid).children()
     assert len(children) == 3, "two DIMSE processes and a worker"
     assert all(child.cmdline()[0] == sys.executable for child in children)
     assert not any(str(archive.data) in child.cmdline() for child in children)
     for child in children:
         child.kill()
-    deadline = time.monotonic() + 20
-    while not archive.echo():
-        assert time.monotonic() < deadline
+    wait_for(archive.echo, 60)
     assert {child.pid for child in psutil.Process(worker.pid).children()}.isdisjoint(c.pid for c in children)
     worker.terminate()
     assert worker.wait(20) == 0
