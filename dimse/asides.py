@@ -44,7 +44,7 @@ class Asides:
     def _wait(self) -> None:
         """Until something comes, or until there is nothing left to look after."""
         until, pause = clock.monotonic() + self._patience, _FIRST
-        while self._waiting and not self.dialogue.association.readable(pause):
+        while self._waiting and self.dialogue.is_quiet(pause):
             if clock.monotonic() > until:
                 self.end()
             self._waiting = [aside for aside in self._waiting if self._look(aside)]

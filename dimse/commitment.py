@@ -10,7 +10,7 @@ from dimse.command import Command
 from dimse.ports import Archive
 from dimse.references import read
 from dimse.status import Status
-from pacs import log
+from pacs import clock, log
 from pacs.auth.actor import Actor
 from pacs.errors import NotFound, PacsError
 
@@ -47,19 +47,19 @@ class _Promise:
         self._actor = actor
         self._id = id_
         self._holder = holder
-        self._said = False
+        self._until: float | None = None  # how long an answer is waited for, once it was said
         self._refused = False
 
     def look(self, line: Line) -> bool:
-        if self._refused:
+        if self._refused or (self._until is not None and clock.monotonic() > self._until):
             self.end()
             return False
         try:
             result = self._archive.commitments.result(self._actor, self._id, self._holder)
         except NotFound:
             return False  # it has been told
-        if result is not None and not self._said:
-            self._said = True
+        if result is not None and self._until is None:
+            self._until = clock.monotonic() + self._archive.config.dimse.call_timeout
             message = report.message(result, line.new_message_id())
             body = partial(report.body, result, self._archive.config.dimse.aet)
             line.ask(message, body, self._answered)

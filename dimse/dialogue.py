@@ -38,6 +38,10 @@ class Dialogue:
         self._cancelled.clear()
         return self._read()
 
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether nothing has come that `next` would give; waits for it at most so long."""
+        return self._held is None and not self.association.readable(seconds)
+
     def fragments(self) -> Iterator[memoryview]:
         """The data set of the current message, piece by piece; each holds until the next is asked for."""
         while self._data_of is not None:

@@ -14,7 +14,7 @@ from dimse.scu import StoreScu
 from dimse.status import Status
 from pacs import log
 
-_ATTEMPTS: Final = 3  # how often an association that broke is opened again
+_ATTEMPTS: Final = 3  # how often in a row an association that broke is opened again
 _log = log.get(__name__)
 
 Syntaxes = tuple[str, ...]
@@ -89,12 +89,14 @@ class _Line:
     def store(self, item: Item, dataset: Iterable[bytes | memoryview]) -> Status:
         scu = self._opened()
         try:
-            return scu.store(item, dataset)
+            answer = scu.store(item, dataset)
         except (AssociationEnded, ProtocolError) as error:
             _log.warning("association lost to=%s reason=%s", self._target.called_aet, error)
             self._reason = str(error)
             self._abort()
             raise Unreached(self._reason) from error
+        self._attempts = 1  # one object that a station cannot bear does not use up the others' attempts
+        return answer
 
     def close(self) -> None:
         if self._dialogue is None:

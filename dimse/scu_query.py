@@ -3,7 +3,7 @@
 Whoever stops listening before the end has the rest cancelled.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,21 +47,22 @@ class Delivery:
     fragments: Iterator[memoryview]
 
 
+Answers = Generator[Response, None, None]
 Keep = Callable[[Delivery], Status]
 
 
-def find(dialogue: Dialogue, context: Context, keys: Elements) -> Iterator[Response]:
+def find(dialogue: Dialogue, context: Context, keys: Elements) -> Answers:
     """Raises AssociationEnded, ProtocolError."""
     return _answers(dialogue, context, _request(dialogue, context, Operation.C_FIND), keys, _unasked)
 
 
-def move(dialogue: Dialogue, context: Context, keys: Elements, destination: str) -> Iterator[Response]:
+def move(dialogue: Dialogue, context: Context, keys: Elements, destination: str) -> Answers:
     """Raises AssociationEnded, ProtocolError."""
     request = _request(dialogue, context, Operation.C_MOVE, destination)
     return _answers(dialogue, context, request, keys, _unasked)
 
 
-def get(dialogue: Dialogue, context: Context, keys: Elements, keep: Keep) -> Iterator[Response]:
+def get(dialogue: Dialogue, context: Context, keys: Elements, keep: Keep) -> Answers:
     """`keep` is given every object, and its status goes back. Raises AssociationEnded, ProtocolError,
     and what `keep` raises."""
     return _answers(dialogue, context, _request(dialogue, context, Operation.C_GET), keys, keep)
@@ -78,9 +79,7 @@ def _request(dialogue: Dialogue, context: Context, operation: Operation, destina
     )
 
 
-def _answers(
-    dialogue: Dialogue, context: Context, request: Command, keys: Elements, keep: Keep
-) -> Iterator[Response]:
+def _answers(dialogue: Dialogue, context: Context, request: Command, keys: Elements, keep: Keep) -> Answers:
     message_id = request.message_id or 0
     dialogue.send(context, request, (dataset.encode(keys, context.transfer_syntax),))
     done = False

@@ -7,20 +7,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from pydicom.uid import UID
 
+from dimse.command import Command, Operation
+from dimse.contexts import STORAGE_COMMITMENT
+from dimse.dataset import encode
+from dimse.report import INSTANCE
 from dimse.service import serve
 from pacs.auth.actor import Actor, Role
 from pacs.commitment.model import Shown
 from pacs.config import Config, DimseConfig, Peer
+from pacs.dicom.attributes import tag_of
+from pacs.dicom.uids import EXPLICIT_LE
 from pacs.runtime import Archive, open_archive
 from tests.support.commitment import Modality, Report, ask, listening, modality, references
 from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Client, wait_for
 from tests.support.factory import Patient, ct_series, fresh_uid
 from tests.support.ports import free_port
+from tests.unit.dimse.fakes import FIND, VERIFICATION
+from tests.unit.dimse.fakes import Peer as Raw
 
 ME = Actor("me", frozenset(Role), "here", "cli")
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -54,7 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             "CALLBACK": Peer("CALLBACK", "127.0.0.1", station.port, commitment="new"),
             "AWAY": Peer("AWAY", "127.0.0.1", free_port(), commitment="new"),
         }
-        settings = replace(DimseConfig(), peers=MappingProxyType(peers))
+        settings = replace(DimseConfig(), peers=MappingProxyType(peers), call_timeout=6.0)
         archive = open_archive(Config(data=_data(tmp_path_factory), dimse=settings))
         stack.callback(archive.close)
         crew = archive.crew()
@@ -187,6 +196,54 @@ def test_told_between_other_messages(served: Served) -> None:
             assert ask(association, references(items), transaction) == 0
         reports = [served.modality.reports.of(transaction) for transaction in transactions]
     assert {report.event_type for report in reports} == {1}
+
+
+def test_a_request_sent_ahead_is_not_kept_waiting(served: Served) -> None:
+    """The station never answers the result; what it asks meanwhile is answered, also what came during
+    another request."""
+    (item,) = some(1)
+    served.store(item)
+    wish: dict[int, dict[str, Any]] = {
+        tag_of("TransactionUID"): {"vr": "UI", "Value": [fresh_uid()]},
+        tag_of("ReferencedSOPSequence"): {
+            "vr": "SQ",
+            "Value": [
+                {
+                    "00081150": {"vr": "UI", "Value": [item.sop_class]},
+                    "00081155": {"vr": "UI", "Value": [item.instance]},
+                }
+            ],
+        },
+    }
+    keys = {
+        tag_of("QueryRetrieveLevel"): {"vr": "CS", "Value": ["IMAGE"]},
+        tag_of("SOPInstanceUID"): {"vr": "UI", "Value": []},
+    }
+    asked = Command(
+        Operation.N_ACTION,
+        message_id=1,
+        requested_sop_class=STORAGE_COMMITMENT,
+        requested_sop_instance=INSTANCE,
+        action_type=1,
+        dataset_type=1,
+    )
+    find = Command(Operation.C_FIND, message_id=2, sop_class=FIND, priority=0, dataset_type=1)
+    echo = Command(Operation.C_ECHO, message_id=3, sop_class=VERIFICATION)
+    with Raw(socket.create_connection(("127.0.0.1", served.port), timeout=20)) as peer:
+        contexts = ((name, EXPLICIT_LE) for name in (STORAGE_COMMITMENT, FIND, VERIFICATION))
+        peer.associate(*contexts, calling_aet="MODALITY")
+        peer.request(1, asked, encode(wish, EXPLICIT_LE))
+        assert peer.message()[0].status == 0
+        peer.request(3, find, encode(keys, EXPLICIT_LE))
+        peer.request(5, echo)
+        fields = []
+        while 0x8030 not in fields:
+            fields.append(peer.message()[0].field)
+        while Operation.N_EVENT_REPORT not in fields:
+            fields.append(peer.message()[0].field)
+        # Who does not answer is called instead, while the association stays open.
+        (transaction,) = wish[tag_of("TransactionUID")]["Value"]
+        assert served.modality.reports.of(transaction).own
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import socket
 import pytest
 
 from dimse.command import Command, Operation
+from dimse.contexts import STORAGE_COMMITMENT
+from dimse.report import INSTANCE
 from dimse.session import SERVICES
 from pacs.config import Peer as Known
 from pacs.config.peers import RoleName
@@ -64,6 +66,25 @@ def test_the_right_role_is_enough_and_the_other_is_not(open_house: Open, operati
     house = open_house(callers=(known(NEEDED[operation]), Known("TESTER", "127.0.0.1", 104, ("sender",))))
     assert status(house, operation) != 0x0124
     assert house.client.find(identifier("STUDY", StudyInstanceUID=""))[0] == 0x0124
+
+
+@pytest.mark.parametrize(("role", "answer"), [("viewer", 0x0124), ("sender", 0x0115), ("admin", 0x0115)])
+def test_who_may_send_may_ask_for_commitment(open_house: Open, role: RoleName, answer: int) -> None:
+    """The request names nothing, which only those hear who may ask."""
+    house = open_house(callers=(known(role),))
+    message = Command(
+        Operation.N_ACTION,
+        message_id=1,
+        requested_sop_class=STORAGE_COMMITMENT,
+        requested_sop_instance=INSTANCE,
+        action_type=1,
+        dataset_type=1,
+    )
+    with Peer(socket.create_connection(("127.0.0.1", house.port), timeout=10)) as peer:
+        peer.associate((STORAGE_COMMITMENT, uids.EXPLICIT_LE))
+        peer.request(1, message, IDENTIFIER)
+        assert peer.message()[0].status == answer
+        peer.release()
 
 
 def test_a_stranger_gets_no_association(open_house: Open) -> None:

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from tests.support.archive_server import ArchiveServer, Deployment, environment
+from tests.support.dimse_client import wait_for
 from tests.support.factory import ct_series
 
 
@@ -137,16 +137,14 @@ def test_roles_can_be_named_and_come_back(worker: "subprocess.Popen[str]", archi
     assert "DICOMweb" not in printed
     port = int(re.search(r"DIMSE +HILUM at 127\.0\.0\.1:(\d+)", printed)[1])  # type: ignore[index]
     archive.dimse_port = port
-    assert archive.echo()
+    wait_for(archive.echo, 60)
     children = psutil.Process(worker.pid).children()
     assert len(children) == 3, "two DIMSE processes and a worker"
     names = {Path(f"/proc/{child.pid}/comm").read_text().strip() for child in children}
     assert names == {"pacs dimse-1", "pacs dimse-2", "pacs worker"}
     for child in children:
         child.kill()
-    deadline = time.monotonic() + 20
-    while not archive.echo():
-        assert time.monotonic() < deadline
+    wait_for(archive.echo, 60)
     assert {child.pid for child in psutil.Process(worker.pid).children()}.isdisjoint(c.pid for c in children)
     worker.terminate()
     assert worker.wait(20) == 0

@@ -235,6 +235,7 @@ class Destination:
     reject: AssociateReject | None = None
     status: int = 0
     hang_up_after: int = 0
+    hangs_up_on: frozenset[str] = frozenset()
     collide: bool = False
     max_length: int = 16_384
     associations: list[int] = field(default_factory=list)
@@ -297,6 +298,8 @@ class Destination:
                         self.received[asked.sop_instance] = data
                         self.requests.append(asked)
                         if len(self.received) == self.hang_up_after:
+                            return
+                        if asked.sop_instance in self.hangs_up_on:
                             return
                         time.sleep(self.silent_before_answering)
                         answer = Command(0x8001, responded_to=asked.message_id, status=self.status)
@@ -419,3 +422,13 @@ def test_trouble_while_choosing() -> None:
         archive = running.archive
         archive.trouble = Unavailable("index is away")
         assert move(running).final.status == 0xA701
+
+
+def test_objects_that_a_destination_cannot_bear_fail_alone() -> None:
+    """It hangs up on every second one; each of the others gets another association."""
+    destination = Destination(hangs_up_on=frozenset(f"1.2.{n}" for n in range(1, 13, 2)))
+    with moving(destination) as running:
+        for n in range(12):
+            running.archive.put(f"1.2.{n}", b"data")
+        out = move(running)
+    assert (out.final.status, out.counts) == (0xB000, (None, 6, 6, 0))
