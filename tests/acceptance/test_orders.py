@@ -35,8 +35,10 @@ def test_ordered_scanned_and_listed(deployment: Deployment, deploy: Callable[...
     study, step = placed["study_uid"], placed["steps"][0]["id"]
 
     done = subprocess.run(
-        ["findscu", "-W", "-aet", "CT1", "-aec", "HILUM", "127.0.0.1", str(server.dimse_port), "-k", "StudyInstanceUID",
-         "-k", "(0040,0100)[0].ScheduledStationAETitle=CT1", "-k", "(0040,0100)[0].ScheduledProcedureStepID"],
+        ["findscu", "-W", "-aet", "CT1", "-aec", "HILUM", "127.0.0.1", str(server.dimse_port),
+         "-k", "StudyInstanceUID",
+         "-k", "ScheduledProcedureStepSequence[0].ScheduledStationAETitle=CT1",
+         "-k", "ScheduledProcedureStepSequence[0].ScheduledProcedureStepID"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert study in done.stdout + done.stderr
