@@ -135,4 +135,7 @@ def test_a_search_that_reads_too_much_is_refused(archive: Archive) -> None:
     with pytest.raises(Invalid, match="too wide"):
         list(narrow.stream(ME, schedule.ask([described])))
     assert list(archive.schedule.stream(ME, schedule.ask([described]))) == []
+    asked = iter((False, True))
+    given_up = narrow.stream(ME, schedule.ask([described]), lambda: next(asked))
+    assert list(given_up) == [], "it ends before it has read too much"
     assert len(list(narrow.stream(ME, schedule.ask([((STEPS, 0x00400007), ("step*",))])))) == 500
