@@ -75,7 +75,7 @@ class Commitments(Protocol):
 
 
 class Schedule(Protocol):
-    def stream(self, actor: Actor, asked: Asked) -> Iterator[DataSet]: ...
+    def stream(self, actor: Actor, asked: Asked, cancelled: Callable[[], bool]) -> Iterator[DataSet]: ...
 
 
 class Performing(Protocol):

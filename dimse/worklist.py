@@ -19,12 +19,11 @@ def handle(archive: Archive, actor: Actor, request: Request, channel: Channel) -
     # FF01 tells that keys were not matched on (PS3.4 Table K.4-1).
     pending = status.PENDING_UNSUPPORTED_KEYS if wanted.warnings else status.PENDING
     answers = _Answers(asked, request.context.transfer_syntax)
-    for item in archive.schedule.stream(actor, wanted):
+    for item in archive.schedule.stream(actor, wanted, channel.cancelled):
         if channel.cancelled():
-            channel.reply(status.CANCEL)
-            return
+            break
         channel.reply(pending, identifier=answers.encode(item))
-    channel.reply(status.SUCCESS)
+    channel.reply(status.CANCEL if channel.cancelled() else status.SUCCESS)
 
 
 class _Answers:

@@ -110,7 +110,8 @@ def _lines(order: "Order") -> Iterator[list[str]]:
 
     for step in order.steps:
         now = state(order) if order.cancelled_ns else step.status.value.lower()
-        start = f"{step.start_date[:4]}-{step.start_date[4:6]}-{step.start_date[6:8]} {step.start_time[:4]}"
+        day, time = step.start_date, step.start_time
+        start = f"{day[:4]}-{day[4:6]}-{day[6:8]} {time[:2]}:{time[2:4] or '00'}"
         where = ",".join(step.station_aets)
         what = step.description or order.procedure.description
         patient, accession = order.patient.id, order.accession_number

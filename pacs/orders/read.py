@@ -57,7 +57,7 @@ def from_json(order: Any) -> DataSet:
             raise Invalid(f"{section} is a JSON object")
         _known(inner, {f.name for f in fields}, section)
         found |= _fields(inner, fields, section)
-    steps = order.get("steps") or []
+    steps = order.get("steps", [])
     if not isinstance(steps, list) or not all(isinstance(step, Mapping) for step in steps):
         raise Invalid("steps is a list of JSON objects")
     found[item.key(item.STEPS)] = {

@@ -1,6 +1,6 @@
 """The modality worklist (PS3.4 K): what is to be done where, one item for each scheduled step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -58,12 +58,15 @@ class Schedule:
         self._drop_when = drop_when
         self._scan_limit = scan_limit
 
-    def stream(self, actor: Actor, asked: Asked) -> Iterator[DataSet]:
-        """The items that match, by their start, each with the attributes that were asked for.
+    def stream(
+        self, actor: Actor, asked: Asked, cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[DataSet]:
+        """The items that match, by their start, each with the attributes that were asked for; it ends
+        early once it is `cancelled`, which it asks now and then.
 
         Raises Forbidden (audited) before the first, and Invalid on the way when the search is too wide."""
         self._admit(actor, asked)
-        return (_shown(found, asked.returned) for found in self._matches(asked))
+        return (_shown(found, asked.returned) for found in self._matches(asked, cancelled))
 
     def _admit(self, actor: Actor, asked: Asked) -> None:
         patients = [c.values for c in asked.conditions if isinstance(c, Exact) and c.path == (_PATIENT,)]
@@ -74,10 +77,10 @@ class Schedule:
             actor, Action.SCHEDULED, lambda _: whose, asked=(detail, whose), detail=detail, often=True
         )
 
-    def _matches(self, asked: Asked) -> Iterator[DataSet]:
+    def _matches(self, asked: Asked, cancelled: Callable[[], bool]) -> Iterator[DataSet]:
         after: tuple[Any, ...] = ()
         wanting = 0
-        while True:
+        while not cancelled():
             with self._db.read() as tx:
                 found = tx.execute(self._select(asked, after)).all()
             for row in found:

@@ -3,7 +3,9 @@
 import socket
 
 import pytest
+from pydicom.uid import UID
 
+from dimse import contexts
 from dimse.command import Command, Operation
 from dimse.contexts import STORAGE_COMMITMENT
 from dimse.report import INSTANCE
@@ -37,14 +39,14 @@ def known(*roles: RoleName) -> Known:
     return Known("PEER", "127.0.0.1", 104, roles)
 
 
-def status(house: House, operation: Operation) -> int | None:
+def status(house: House, operation: Operation, model: str = "") -> int | None:
     """What the station PEER is answered to a request of this kind."""
-    model = CLASSES[operation]
+    model = model or CLASSES[operation]
     message = Command(
         operation,
         message_id=1,
         sop_class=model,
-        sop_instance="1.2.3" if operation is Operation.C_STORE else "",
+        sop_instance="1.2.3" if operation in {Operation.C_STORE, Operation.N_CREATE} else "",
         move_destination="PEER",
         dataset_type=0x0101 if operation is Operation.C_ECHO else 1,
     )
@@ -59,6 +61,19 @@ def status(house: House, operation: Operation) -> int | None:
 @pytest.mark.parametrize("operation", sorted(SERVICES))
 def test_every_service_refuses_who_has_no_right(open_house: Open, operation: int) -> None:
     assert status(open_house(callers=(known(),)), Operation(operation)) == 0x0124
+
+
+@pytest.mark.parametrize(
+    ("operation", "model"),
+    [(Operation.C_FIND, contexts.MODALITY_WORKLIST), (Operation.N_CREATE, contexts.PERFORMED_STEP)],
+)
+def test_what_modalities_ask_and_tell_takes_a_role(
+    open_house: Open, operation: Operation, model: str
+) -> None:
+    house = open_house(callers=(known(), Known("TESTER", "127.0.0.1", 104, ("sender",))))
+    assert status(house, operation, model) == 0x0124
+    if operation is Operation.C_FIND:  # a modality that may only send needs its worklist, too
+        assert house.client.find(identifier("STUDY"), UID(model))[0] == 0
 
 
 @pytest.mark.parametrize("operation", NEEDED)

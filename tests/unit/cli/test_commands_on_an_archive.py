@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.archive_server import ArchiveServer, Deployment, environment
+from tests.support.archive_server import REPOSITORY, ArchiveServer, Deployment, environment
 from tests.support.dimse_client import wait_for
 from tests.support.factory import ct_series
+from tests.unit.orders.test_read import part10, worklist_item
 
 
 @pytest.fixture
@@ -148,3 +149,37 @@ def test_roles_can_be_named_and_come_back(worker: "subprocess.Popen[str]", archi
     assert {child.pid for child in psutil.Process(worker.pid).children()}.isdisjoint(c.pid for c in children)
     worker.terminate()
     assert worker.wait(20) == 0
+
+
+def test_orders(archive: ArchiveServer, tmp_path: Path) -> None:
+    example = REPOSITORY / "examples" / "order.json"
+    assert archive.pacs("orders", "list").stdout == "no orders\n"
+    done = archive.pacs("orders", "add", str(example))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("order 1: study 2.25.")
+    again = archive.pacs("orders", "add", str(example))
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "order 1 asks for the same procedure" in again.stderr
+
+    heads, line = archive.pacs("orders", "list").stdout.splitlines()
+    assert heads.split() == ["order", "state", "start", "station", "modality", "patient", "accession", "what"]
+    assert line.split()[:7] == ["1", "scheduled", "2026-11-21", "10:30", "CT1,CT2", "CT", "P-1001"]
+    (listed,) = json.loads(archive.pacs("orders", "list", "--json").stdout)
+    assert listed == json.loads(archive.pacs("orders", "show", "1").stdout)
+    assert listed["accession_number"] == "A2611-0042"
+
+    assert archive.pacs("orders", "cancel", "1").returncode == 0
+    assert archive.pacs("orders", "list").stdout == "no orders\n"
+    assert "cancelled" in archive.pacs("orders", "list", "--all").stdout
+
+    item = tmp_path / "item.wl"
+    item.write_bytes(part10(worklist_item()))
+    made = json.loads(archive.pacs("orders", "add", "--json", str(item)).stdout)
+    assert (made["study_uid"], made["patient"]["name"]) == ("1.2.3", "Yamada^Tarou=山田^太郎")
+
+    broken = tmp_path / "broken.json"
+    broken.write_text(example.read_text().replace('"CT"', '"ct"'))
+    refused = archive.pacs("orders", "add", str(broken))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "broken.json: steps[0].modality must be a code of capital letters" in refused.stderr
+    assert archive.pacs("orders", "add", str(tmp_path / "nothing")).returncode == 2
