@@ -83,6 +83,7 @@ def create_token(server: ArchiveServer, name: str, role: str) -> tuple[str, str]
 def filled(path: str, item: DicomObject) -> str:
     values = {"{study}": item.study, "{series}": item.series, "{instance}": item.instance}
     values |= {"{frames}": "1", "{path:path}": "7FE00010"}
+    values |= {"{workitem}": "1.2.3", "{aetitle}": "AET"}
     values |= {"{priority}": "STAT", "{finding}": "1", "{verdict}": "accepted", "{run}": "r1"}
     for name, value in values.items():
         path = path.replace(name, value)

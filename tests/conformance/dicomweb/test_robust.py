@@ -15,7 +15,7 @@ from pacs.config import Config
 from tests.conformance.dicomweb.conftest import running
 from tests.support.workitems import Worklist, step
 
-MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 # What HTTP itself lets into an address or a header.
 ODD = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=24)
 HEADER = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=24)
@@ -86,7 +86,7 @@ def test_no_request_to_what_is_described_is_beyond_an_answer(
 @MANY
 @given(made=DATASET | JSONISH, good=st.booleans(), where=st.integers(0, 3), asked=ODD | LIKELY)
 def test_no_workitem_is_beyond_an_answer(
-    url: str, client: httpx.Client, made: Any, good: bool, where: int, asked: str
+    url: str, client: httpx.Client, *, made: Any, good: bool, where: int, asked: str
 ) -> None:
     if good and isinstance(made, dict):
         made = step() | made
