@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import Verification
 
-from dicomweb.routes import ROUTES, Post
+from dicomweb.routes import ROUTES
 from dimse.command import Operation
 from dimse.session import SERVICES
 from tests.support.archive_server import ArchiveServer
@@ -24,7 +24,9 @@ from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Client, NotAssociatedError, identifier, wait_for
 from tests.support.factory import Patient, ct_series
 from tests.support.web_client import Web
+from tests.support.workitems import Worklist
 
+WORKITEM = "1.2.3.4.5"
 PAIRS = (("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"),)
 NOT_AUTHORISED = 0x0124  # PS3.7 C.4.1.3 and others: refused: not authorized
 STATIONS = {"SCANNER": ["sender"], "WORKSTATION": ["viewer"], "PROBE": ["viewer"], "ELSEWHERE": ["viewer"]}
@@ -68,6 +70,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with server.running():
         guarded = Guarded(server, tokens, item)
         assert guarded.web("modality").store([item]).status == 200
+        Worklist(server.root, guarded.headers("modality")).make(WORKITEM)
         yield guarded
 
 
@@ -83,7 +86,7 @@ def create_token(server: ArchiveServer, name: str, role: str) -> tuple[str, str]
 def filled(path: str, item: DicomObject) -> str:
     values = {"{study}": item.study, "{series}": item.series, "{instance}": item.instance}
     values |= {"{frames}": "1", "{path:path}": "7FE00010"}
-    values |= {"{workitem}": "1.2.3", "{aetitle}": "AET"}
+    values |= {"{workitem}": WORKITEM, "{aetitle}": "AET"}
     values |= {"{priority}": "STAT", "{finding}": "1", "{verdict}": "accepted", "{run}": "r1"}
     for name, value in values.items():
         path = path.replace(name, value)
@@ -91,7 +94,7 @@ def filled(path: str, item: DicomObject) -> str:
     return path
 
 
-ENTRIES = [("POST" if isinstance(entry, Post) else "GET", entry.path) for entry in ROUTES]
+ENTRIES = [(entry.method, entry.path) for entry in ROUTES]
 STRANGERS: dict[str, dict[str, str]] = {
     "nothing": {},
     "a wrong token": {"Authorization": "Bearer hilum_0123456789"},
