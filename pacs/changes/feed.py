@@ -52,7 +52,7 @@ class Feed:
         self._looks = looks
 
     def page(self, actor: Actor, since: str = "", *, limit: int = 100) -> Changes:
-        """What happened after `since`, a token; an empty one begins with the oldest that is kept.
+        """What happened after `since`, a token; an empty one, or 0.0, begins with the oldest that is kept.
 
         Raises Forbidden (audited); Invalid for what is no token; Gone when what came after it may have
         been forgotten by now, so that the reader has to look at everything anew."""
@@ -61,7 +61,7 @@ class Feed:
             raise Invalid("a page holds at least one change")
         at, limit = _position(since), min(limit, LONGEST_PAGE)
         with self._db.read() as tx:
-            if since and not log.is_kept(tx, at):
+            if at != START and not log.is_kept(tx, at):
                 raise Gone(
                     "the changes after this token are kept no more",
                     hint="search for everything, and follow again without a token",
@@ -110,7 +110,7 @@ def _change(event: Told) -> Change:
 
 
 def _token(at: Position) -> str:
-    return "" if at == START else f"{at.tx}.{at.seq}"
+    return f"{at.tx}.{at.seq}"
 
 
 def _position(token: str) -> Position:

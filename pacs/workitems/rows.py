@@ -41,8 +41,10 @@ class Place:
 def insert(tx: sa.Connection, step: Step) -> bool:
     """False when there is, or was, a step of this UID."""
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    once = dialect.insert(schema.workitems).values(_values(step)).on_conflict_do_nothing(["uid"])
-    return bool(tx.execute(once).rowcount)
+    once = (
+        dialect.insert(schema.workitems).values(_values(step)).on_conflict_do_nothing(index_elements=["uid"])
+    )
+    return tx.execute(once.returning(_w.id)).first() is not None
 
 
 def get(tx: sa.Connection, uid: str, *, hold: bool = False) -> Step | None:

@@ -24,7 +24,9 @@ from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Client, NotAssociatedError, identifier, wait_for
 from tests.support.factory import Patient, ct_series
 from tests.support.web_client import Web
+from tests.support.workitems import Worklist
 
+WORKITEM = "1.2.3.4.5"
 PAIRS = (("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"),)
 NOT_AUTHORISED = 0x0124  # PS3.7 C.4.1.3 and others: refused: not authorized
 STATIONS = {"SCANNER": ["sender"], "WORKSTATION": ["viewer"], "PROBE": ["viewer"], "ELSEWHERE": ["viewer"]}
@@ -71,6 +73,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         order = (REPOSITORY / "examples" / "order.json").read_text()
         placed = httpx.post(f"{server.url}/api/orders", content=order, headers=guarded.headers("modality"))
         assert placed.status_code == 201
+        Worklist(server.root, guarded.headers("modality")).make(WORKITEM)
         yield guarded
 
 
@@ -87,6 +90,7 @@ def filled(path: str, item: DicomObject) -> str:
     values = {"{study}": item.study, "{series}": item.series, "{instance}": item.instance}
     values |= {"{frames}": "1", "{path:path}": "7FE00010"}
     values |= {"{order}": "1"}
+    values |= {"{workitem}": WORKITEM, "{aetitle}": "AET"}
     values |= {"{priority}": "STAT", "{finding}": "1", "{verdict}": "accepted", "{run}": "r1"}
     values |= {"{deletion}": "d1"}
     for name, value in values.items():

@@ -122,7 +122,7 @@ def test_environment(variable: str, text: str, section: str, key: str, value: ob
     [
         ("[web]\nprot = 1", "unknown setting web.prot", "did you mean port?"),
         ("[dimze]", "unknown setting dimze", "did you mean dimse?"),
-        ("zzz = 1", "unknown setting zzz", "known are ai, auth, broker, cold, data"),
+        ("zzz = 1", "unknown setting zzz", "known are ai, auth, broker, changes, cold, data"),
         ("[dimse.peers.A]\nhost='a'\nhots='b'", "unknown setting dimse.peers.A.hots", "did you mean host?"),
         ("[dimse.peers.A]\nport=1", "dimse.peers.A.host is missing", "Address or name"),
         ("[dimse.peers]\nA=1", "dimse.peers.A must be a table", ""),
