@@ -91,7 +91,9 @@ def test_windows_and_quality(filled: str) -> None:
 
 
 def test_frames_by_number(filled: str) -> None:
-    first, second = (picture(ask(filled, FRAMES, contentType="image/png", frameNumber=n)) for n in ("1", "20"))
+    first, second = (
+        picture(ask(filled, FRAMES, contentType="image/png", frameNumber=n)) for n in ("1", "20")
+    )
     assert first.tobytes() != second.tobytes()
     assert picture(ask(filled, FRAMES, frameNumber="2")).format == "JPEG"
     assert ask(filled, FRAMES, contentType="image/png", frameNumber="31").status_code == 404
