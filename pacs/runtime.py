@@ -133,6 +133,7 @@ class Archive:
             trimming(db, _EVENTS_KEPT_S),
         )
         subscribers: list[Subscriber] = [settler.follower(), Arrivals().follower(), self.renditions.errand()]
+        subscribers.append(self.retrieve.descriptions.errand())
         recompressing = bool(self.config.store.recompress)
         if recompressing:
             subscribers.append(self.recompressor.errand())
