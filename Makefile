@@ -14,7 +14,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test lint format bench bench-dimse torture constraints clean
+.PHONY: help run viewer test lint format bench bench-dimse bench-web torture constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev peers ## time ingest beside DCMTK's storescp; writes bench/r
 
 bench-dimse: $(VENV)/.dev peers ## time DIMSE beside Orthanc and DCMTK; writes bench/results and docs/performance.md
 	$(PY) tests/bench/dimse.py
+
+bench-web: $(VENV)/.dev peers ## time DICOMweb beside Orthanc (Debian: orthanc orthanc-dicomweb orthanc-gdcm wrk)
+	$(PY) tests/bench/web.py
 
 torture: $(VENV)/.dev peers ## the long form of the kill and load tests (an hour)
 	HILUM_TORTURE=1 $(PY) -m pytest -m torture -p no:randomly -s $(ARGS)

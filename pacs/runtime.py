@@ -179,6 +179,7 @@ class Archive:
         subscribers: list[Subscriber] = [settler.follower(), Arrivals().follower(), self.renditions.errand()]
         subscribers += self._commitment_work().errands()
         subscribers.append(self.readings.follower())
+        subscribers.append(self.retrieve.descriptions.errand())
         recompressing = bool(self.config.store.recompress)
         if recompressing:
             subscribers.append(self.recompressor.errand())

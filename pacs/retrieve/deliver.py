@@ -194,13 +194,15 @@ class Retrieve:
         if any(number < 1 for number in numbers) or not numbers:
             raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1")
         self._admit(actor, _only(key), "frames", often=True)
-        row = self._row(key, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
+        row, found = self._located(key)
         if row[0] is None:
             raise NotFound("this instance has no frames that can be told apart")
         stored = StoredObject(key, *row[4:11])
         if any(number > stored.frames for number in numbers):
             raise NotFound(f"this instance has {stored.frames} frames")
-        return FrameSet(stored, row[0], numbers, lambda: self._plain(stored), lambda: self._shape(stored))
+        return FrameSet(
+            stored, row[0], numbers, lambda: self._plain(stored, found), lambda: self._shape(stored)
+        )
 
     def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]:
         """Every image, to be decoded frame by frame. Raises Invalid, Forbidden (audited)."""
@@ -211,12 +213,12 @@ class Retrieve:
 
         Raises NotFound when there is no such value, Invalid when the path is none."""
         self._admit(actor, _only(key), "bulkdata", often=True)
-        row = self._row(key, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
+        row, found = self._located(key)
         stored = StoredObject(key, *row[4:11])
         received = self._originals.of(stored) if original.is_value_of_pixels(path) else None
         if received:  # the metadata promises the value as it was received
             return bulk.find(received[1], received[0], path)
-        return bulk.find(self._plain(stored), stored, path, row[0])
+        return bulk.find(self._plain(stored, found), stored, path, row[0])
 
     def _metadata(self, conditions: lookup.Where) -> Iterator[MetadataEntry]:
         for row in lookup.stream(self._db, conditions, *lookup.JSON_COLUMNS):
@@ -233,9 +235,9 @@ class Retrieve:
             raise Unavailable("the instance was superseded a moment ago", hint="ask again")
         return entries.expand(row[10])
 
-    def _plain(self, stored: StoredObject) -> ByteSource:
+    def _plain(self, stored: StoredObject, found: LookedUp | None = None) -> ByteSource:
         """The file with its data set readable by position."""
-        blob = self._file(stored)
+        blob = self._file(stored, found)
         if stored.transfer_syntax not in DEFLATED:
             return blob
         with blob:
@@ -259,6 +261,17 @@ class Retrieve:
                 return locations.of(tx, sop_instance_uid, digest)
 
         return self._reader.find(places)
+
+    def _located(self, key: InstanceKey) -> tuple[tuple[Any, ...], LookedUp]:
+        """The frame table and the stored columns of an instance, and where it lies: of one moment, in one
+        transaction, as viewers ask this thousands of times. Raises NotFound."""
+        with self._db.read() as tx:
+            row = lookup.one(tx, key, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
+            if row is None:
+                raise NotFound("no such instance")
+            digest = row[8]
+            places = {(key.instance, digest): locations.of(tx, key.instance, digest)}
+        return tuple(row), LookedUp(frozenset(), places)
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
         with self._db.read() as tx:

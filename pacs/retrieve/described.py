@@ -12,8 +12,12 @@ from pacs.dicom.json import BULK_BASE
 from pacs.index import documents, lookup
 from pacs.index import entry as entries
 from pacs.index.documents import Series
+from pacs.outbox.events import Kind
+from pacs.outbox.log import Told
+from pacs.outbox.subscriber import Errand
 from pacs.retrieve.selection import Wanted
 
+NAME: Final = "describe"
 _LARGEST: Final = 1 << 25  # bytes of a document that is kept
 _PIECE: Final = 1 << 16
 
@@ -58,9 +62,12 @@ class Descriptions:
         digest = _digest(*(series.digest for series in kept))
         return Description(digest, lambda: self._joined(kept), lambda: self._read(wanted))
 
-    def ready(self, study: str) -> None:
-        """Make the documents of a study that are not there yet."""
-        self.of(Wanted(studies=(study,)))
+    def errand(self) -> Errand:
+        """A study that has settled is described before anybody asks."""
+        return Errand(NAME, frozenset({Kind.SETTLED}), self._settled, lease_s=600.0)
+
+    def _settled(self, told: Told) -> None:
+        self.of(Wanted(studies=(told.study_uid,)))
 
     def _known(self, series: Series) -> Series | None:
         """With its document made if there was none; None when it would be too long."""

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from pacs.db import schema
 from pacs.dicom.uids import InstanceKey
 from pacs.index import catalog, lookup
+from pacs.outbox.events import Kind
+from pacs.outbox.log import Told
 from pacs.retrieve import described
 from pacs.retrieve.selection import Wanted
 from pacs.runtime import Archive
@@ -82,6 +84,15 @@ def test_a_ready_series_costs_the_same_however_many_its_instances(archive: Archi
         asked.append(statements(archive, wanted(item)))
     assert asked[0] == asked[1]
     assert not any("instances.json" in one for one in asked[1])
+
+
+def test_a_study_that_has_settled_is_described_before_anybody_asks(archive: Archive) -> None:
+    items = ct_series(3, rows=8, columns=8)
+    for item in items:
+        put(archive, item.part10())
+    told = Told(1, 1, 1, Kind.SETTLED, items[0].study, "", "", {})
+    archive.retrieve.descriptions.errand().work(told)
+    assert not any("instances.json" in one for one in statements(archive, wanted(items[0])))
 
 
 def test_studies_of_several_series_are_in_order(archive: Archive) -> None:
