@@ -21,7 +21,7 @@ from pacs.errors import Invalid
 from pacs.ingest.assemble import Form
 
 _BATCH: Final = 1 << 20
-_FORMS: Final = {form.value: form for form in Form} | {JSON: Form.JSON}
+_FORMS: Final = {form.value: form for form in Form}
 _ANSWERS: Final = (Offer(DICOM_JSON), Offer(JSON), Offer(native.XML, wild=False))
 
 
