@@ -6,7 +6,20 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from dicomweb import ai, bulkdata, frames, metadata, ohif, pages, qido, rendered, stow, wado, worklist
+from dicomweb import (
+    ai,
+    bulkdata,
+    frames,
+    metadata,
+    ohif,
+    pages,
+    qido,
+    rendered,
+    rendered_many,
+    stow,
+    wado,
+    worklist,
+)
 from dicomweb.calls import Call
 from dicomweb.urls import PREFIX
 
@@ -55,6 +68,8 @@ ROUTES: tuple[Get | Post, ...] = (
     Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve),
     Get(f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata.retrieve),
     # Pictures (PS3.18 10.4.1.1.3 and 10.4.1.1.4)
+    Get(f"{_STUDY}/rendered", rendered_many.retrieve),
+    Get(f"{_SERIES}/rendered", rendered_many.retrieve),
     Get(f"{_INSTANCE}/rendered", rendered.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}/rendered", rendered.retrieve),
     Get(f"{_STUDY}/thumbnail", rendered.thumbnail),
