@@ -14,7 +14,7 @@ from pacs.errors import Invalid, NotAcceptable
 from pacs.retrieve.found import Found
 from pacs.retrieve.view import Form, View
 
-_SINGLE: Final = tuple(Offer(form) for form in Form)
+SINGLE: Final = tuple(Offer(form) for form in Form)
 SEVERAL: Final = tuple(Offer(form, multipart=True) for form in Form)
 _MOVING: Final = Offer(Form.GIF)
 _EDITION: Final = "2"  # counted up when pictures come out differently
@@ -30,7 +30,7 @@ def retrieve(call: Call) -> Response:
     if written is not None:
         return rendered_text.answer(call, found, written)
     found.check(*numbers)
-    offer = media.choose(call.accepted, (*SEVERAL, _MOVING) if len(numbers) > 1 else (*_SINGLE, *SEVERAL))
+    offer = media.choose(call.accepted, (*SEVERAL, _MOVING) if len(numbers) > 1 else (*SINGLE, *SEVERAL))
     view = viewing.view(call.request.query_params, Form(offer.type))
     identity = (found.digest, _EDITION, repr(view), call.request.url.path, offer.describe())
     tag = answers.etag(*identity)
@@ -48,7 +48,7 @@ def thumbnail(call: Call) -> Response:
     numbers = viewing.frame_numbers(call.part("frames"))
     if len(numbers) > 1:
         raise Invalid("a thumbnail is of one frame", hint="ask for .../frames/1/thumbnail")
-    offer = media.choose(call.accepted, _SINGLE)
+    offer = media.choose(call.accepted, SINGLE)
     viewport = viewing.viewport(call.request.query_params.get("viewport"), enlarge=False)
     view = View(Form(offer.type), viewport=viewport)
     found = call.archive.pictures.representative(call.actor, call.wanted, next(iter(numbers), 0))

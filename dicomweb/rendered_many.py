@@ -8,7 +8,7 @@ from starlette.responses import Response
 from dicomweb import answers, media, multipart, viewing
 from dicomweb.calls import Call
 from dicomweb.multipart import Part
-from dicomweb.rendered import HEADERS, SEVERAL
+from dicomweb.rendered import HEADERS, SEVERAL, SINGLE
 from dicomweb.streams import Source, Streamed
 from pacs import log
 from pacs.errors import NotAcceptable
@@ -19,20 +19,29 @@ _log = log.get(__name__)
 
 
 def retrieve(call: Call) -> Response:
-    """Each part says where it is from; each is drawn when its turn comes."""
-    offer = media.choose(call.accepted, SEVERAL)
+    """Each part says where it is from; each is drawn when its turn comes. Where there is one picture only,
+    it is given by itself to those who would have that."""
+    found, shown, others = call.archive.pictures.several(call.actor, call.wanted)
+    offer = media.choose(call.accepted, (*SEVERAL, *SINGLE) if shown == 1 else SEVERAL)
     view = viewing.view(call.request.query_params, Form(offer.type))
-    found, others = call.archive.pictures.several(call.actor, call.wanted)
+    answer = _together(call, found, view) if offer.multipart else _alone(found, view)
+    if others:
+        answers.warn(answer, f"{others} instances have no pixels and are left out")
+    return answer
+
+
+def _alone(found: Iterator[Found], view: View) -> Response:
+    return Response(next(found).draw(view), media_type=view.form, headers=HEADERS)
+
+
+def _together(call: Call, found: Iterator[Found], view: View) -> Response:
     boundary = secrets.token_hex(24)
-    answer = Streamed(
+    return Streamed(
         Source(multipart.write(_parts(call, found, view), boundary)),
         media_type=answers.multipart_type(view.form, boundary),
         headers=HEADERS,
         only_head=call.only_head,
     )
-    if others:
-        answers.warn(answer, f"{others} instances have no pixels and are left out")
-    return answer
 
 
 def _parts(call: Call, several: Iterator[Found], view: View) -> Iterator[Part]:

@@ -9,7 +9,6 @@ missing=
 command -v storescu >/dev/null || missing="$missing dcmtk"
 command -v curl >/dev/null || missing="$missing curl"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$missing chromium"
-command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 unfetched=
 if [ -n "$python" ] && command -v npm >/dev/null; then

@@ -81,8 +81,9 @@ class Pictures:
             self._reads.note(key.study)
         return replace(found, number=next(iter(numbers), found.named or 1))
 
-    def several(self, actor: Actor, wanted: Wanted) -> tuple[Iterator[Found], int]:
-        """Every instance of a study or series that has pictures, in order, and how many have none.
+    def several(self, actor: Actor, wanted: Wanted) -> tuple[Iterator[Found], int, int]:
+        """Every instance of a study or series that has pictures, in order; how many they are, and how many
+        have none.
 
         Raises Forbidden, NotFound, Invalid; NotAcceptable when none has any."""
         self._admit(actor, wanted, "rendered")
@@ -97,7 +98,7 @@ class Pictures:
             for study in wanted.studies:
                 self._reads.note(study)
         rows = lookup.stream(self._db, [*conditions, representative.PICTURED], *representative.COLUMNS)
-        return (self._first_frame(row) for row in rows), others
+        return (self._first_frame(row) for row in rows), shown, others
 
     def representative(self, actor: Actor, wanted: Wanted, number: int = 0) -> Found:
         """What stands for the study, series or instance that is named, or a frame of an instance.
