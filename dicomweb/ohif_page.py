@@ -116,7 +116,7 @@ def _source(root: str) -> dict[str, object]:
         "enableStudyLazyLoad": True,
         "omitQuotationForMultipartRequest": True,
         "dicomUploadEnabled": True,
-        "singlepart": "bulkdata,video",
+        "singlepart": "bulkdata,video,pdf",
         "bulkDataURI": {"enabled": True},
         "stackRetrieveOptions": _PROGRESSIVE,
     }

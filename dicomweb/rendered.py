@@ -1,40 +1,46 @@
-"""Frames as JPEG and PNG, and the thumbnails of all levels (PS3.18 10.4.1.1.3 and 10.4.1.1.4)."""
+"""Rendered instances and frames, and the thumbnails of all levels (PS3.18 10.4.1.1.3 and 10.4.1.1.4)."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from starlette.responses import Response
 
-from dicomweb import answers, media, multipart, viewing
+from dicomweb import answers, media, multipart, rendered_text, viewing
 from dicomweb.calls import Call
 from dicomweb.media import Offer
 from dicomweb.multipart import Part
 from dicomweb.streams import Source, Streamed
 from pacs.errors import Invalid, NotAcceptable
-from pacs.retrieve.pictures import Found
+from pacs.retrieve.found import Found
 from pacs.retrieve.view import Form, View
 
-_SINGLE: Final = tuple(Offer(form) for form in Form)
-_SEVERAL: Final = tuple(Offer(form, multipart=True) for form in Form)
-_EDITION: Final = "1"  # counted up when pictures come out differently
+SINGLE: Final = tuple(Offer(form) for form in Form)
+SEVERAL: Final = tuple(Offer(form, multipart=True) for form in Form)
+_MOVING: Final = Offer(Form.GIF)
+_EDITION: Final = "2"  # counted up when pictures come out differently
 # Whoever keeps one asks each time whether it is still the one: a thumbnail changes with its series.
-_HEADERS: Final = {"Cache-Control": "private, no-cache"}
+HEADERS: Final = {"Cache-Control": "private, no-cache"}
 
 
 def retrieve(call: Call) -> Response:
-    """One picture; several frames are several parts."""
+    """One picture; several frames are several parts, or one GIF. Of what is read instead: its text."""
     numbers = viewing.frame_numbers(call.part("frames"))
-    offer = media.choose(call.accepted, _SEVERAL if len(numbers) > 1 else (*_SINGLE, *_SEVERAL))
+    found = call.archive.pictures.look(call.actor, call.key, numbers)
+    written = None if numbers else found.written()
+    if written is not None:
+        return rendered_text.answer(call, found, written)
+    found.check(*numbers)
+    offer = media.choose(call.accepted, (*SEVERAL, _MOVING) if len(numbers) > 1 else (*SINGLE, *SEVERAL))
     view = viewing.view(call.request.query_params, Form(offer.type))
-    found = call.archive.pictures.find(call.actor, call.key, numbers)
     identity = (found.digest, _EDITION, repr(view), call.request.url.path, offer.describe())
     tag = answers.etag(*identity)
     unchanged = answers.not_modified(call, tag)
     if unchanged is not None:
         return _headed(unchanged, tag)
-    if not offer.multipart:
-        return _headed(Response(found.draw(view), media_type=offer.type), tag)
-    return _parts(call, found, numbers or (found.number,), view, tag)
+    if offer.multipart:
+        return _parts(call, found, numbers or (found.number,), view, tag)
+    picture = found.move(view, numbers) if view.form is Form.GIF else found.draw(view)
+    return _headed(Response(picture, media_type=offer.type), tag)
 
 
 def thumbnail(call: Call) -> Response:
@@ -42,7 +48,7 @@ def thumbnail(call: Call) -> Response:
     numbers = viewing.frame_numbers(call.part("frames"))
     if len(numbers) > 1:
         raise Invalid("a thumbnail is of one frame", hint="ask for .../frames/1/thumbnail")
-    offer = media.choose(call.accepted, _SINGLE)
+    offer = media.choose(call.accepted, SINGLE)
     viewport = viewing.viewport(call.request.query_params.get("viewport"), enlarge=False)
     view = View(Form(offer.type), viewport=viewport)
     found = call.archive.pictures.representative(call.actor, call.wanted, next(iter(numbers), 0))
@@ -70,11 +76,11 @@ def _parts(call: Call, found: Found, numbers: tuple[int, ...], view: View, tag: 
     return Streamed(
         Source(multipart.write(parts(), boundary)),
         media_type=answers.multipart_type(view.form, boundary),
-        headers={"ETag": tag, **_HEADERS},
+        headers={"ETag": tag, **HEADERS},
         only_head=call.only_head,
     )
 
 
 def _headed(response: Response, tag: str) -> Response:
-    response.headers.update({"ETag": tag, **_HEADERS})
+    response.headers.update({"ETag": tag, **HEADERS})
     return response

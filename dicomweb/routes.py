@@ -13,6 +13,7 @@ from dicomweb import (
     pages,
     qido,
     rendered,
+    rendered_many,
     stow,
     subscribers,
     trash,
@@ -64,6 +65,8 @@ ROUTES: tuple[Entry, ...] = (
     Get("/api/trash/{deletion}", trash.one),
     Post("/api/trash/{deletion}/restore", trash.restore),
     # Pictures (PS3.18 10.4.1.1.3 and 10.4.1.1.4)
+    Get(f"{_STUDY}/rendered", rendered_many.retrieve),
+    Get(f"{_SERIES}/rendered", rendered_many.retrieve),
     Get(f"{_INSTANCE}/rendered", rendered.retrieve),
     Get(f"{_INSTANCE}/frames/{{frames}}/rendered", rendered.retrieve),
     Get(f"{_STUDY}/thumbnail", rendered.thumbnail),

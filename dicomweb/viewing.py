@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from pacs.errors import Invalid
-from pacs.retrieve.view import QUALITY, Form, Function, Region, View, Viewport, Window
+from pacs.retrieve.view import (
+    QUALITY,
+    Annotation,
+    Form,
+    Function,
+    Region,
+    Space,
+    View,
+    Viewport,
+    Window,
+)
 
 LARGEST_SIDE: Final = 8192
 """Pixels of a viewport."""
@@ -36,13 +46,13 @@ def frame_numbers(text: str) -> tuple[int, ...]:
 
 def view(asked: Mapping[str, str], form: Form) -> View:
     """Raises Invalid."""
-    _check_annotation(asked.get("annotation"))
-    _check_profile(asked.get("iccprofile"))
     return View(
         form,
         _quality(asked.get("quality")),
         _window(asked.get("window")),
         viewport(asked.get("viewport")),
+        _annotations(asked.get("annotation")),
+        _space(asked.get("iccprofile"), form),
     )
 
 
@@ -94,20 +104,26 @@ def _quality(text: str | None) -> int:
     return int(text)
 
 
-def _check_annotation(text: str | None) -> None:
-    """Whoever counts on the patient's name being in the picture must not get one without it."""
-    if text is not None:
-        raise Invalid(
-            "annotations are not drawn into pictures", hint="leave out annotation; names are in /metadata"
-        )
+def _annotations(text: str | None) -> tuple[Annotation, ...]:
+    """`patient` and `technique`, either or both (8.3.5.1.1)."""
+    if text is None:
+        return ()
+    words = {word.strip().lower() for word in text.split(",")}
+    if not words <= set(Annotation):
+        raise Invalid("annotation is patient, technique or both (PS3.18 8.3.5.1.1)")
+    return tuple(one for one in Annotation if one in words)
 
 
-def _check_profile(text: str | None) -> None:
-    """8.3.5.1.5: pictures come without a colour profile."""
-    if text is not None and text.lower() != "no":
-        raise Invalid(
-            "pictures are given without a colour profile", hint="leave out iccprofile, or iccprofile=no"
-        )
+def _space(text: str | None, form: Form) -> Space | None:
+    """8.3.5.1.5: a colour profile is given to those only who ask for one."""
+    word = (text or "no").lower()
+    if word == "no" and text != "":
+        return None
+    if word not in set(Space) or text == "":
+        raise Invalid(f"iccprofile is one of no, {', '.join(Space)} (PS3.18 8.3.5.1.5)")
+    if form is Form.GIF:
+        raise Invalid("a GIF has no colour profile", hint="ask for image/png or image/jpeg")
+    return Space(word)
 
 
 def _decimal(text: str, default: float | None = None) -> float:

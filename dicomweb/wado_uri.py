@@ -13,7 +13,7 @@ from dicomweb.viewing import LARGEST_SIDE
 from pacs.dicom import uids
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid, NotAcceptable, NotFound
-from pacs.retrieve.pictures import Found
+from pacs.retrieve.found import Found
 from pacs.retrieve.selection import StoredObject, Wanted
 from pacs.retrieve.view import Form
 

@@ -11,7 +11,6 @@ command -v curl >/dev/null || missing="$missing curl"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || missing="$missing chromium"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 command -v openssl >/dev/null || missing="$missing openssl"
-command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 unfetched=
 if [ -n "$python" ] && command -v npm >/dev/null; then

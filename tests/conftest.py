@@ -16,7 +16,7 @@ from tests.support.postgres import PostgresServer, running
 from tests.support.redis_server import RedisServer
 
 REPOSITORY = Path(__file__).parents[1]
-PROGRAMS = {"dcmtk": "storescu", "curl": "curl", "chromium": "chromium", "node": "node", "nginx": "nginx"}
+PROGRAMS = {"dcmtk": "storescu", "curl": "curl", "chromium": "chromium", "nginx": "nginx"}
 FETCHED = {"ohif": "build/viewer/viewer.json", "npm-client": "build/npm/dicomweb-client/.integrity"}
 """Peers that `make peers` fetches with npm, and a file that is there when they are."""
 REQUIRE_PEERS = os.environ.get("HILUM_REQUIRE_PEERS") == "1"

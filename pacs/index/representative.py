@@ -19,9 +19,9 @@ _INSTANCES = _STUDY.join(schema.instances, _i.series_fk == _e.id)
 
 
 # Built once: making the statement costs as much as running it.
-_SHOWN = sa.select(lookup.FRAME_COLUMN, lookup.JSON_COLUMNS[-1], *lookup.STORED_COLUMNS).select_from(
-    _INSTANCES
-)
+COLUMNS = (lookup.FRAME_COLUMN, lookup.JSON_COLUMNS[-1], *lookup.STORED_COLUMNS)
+PICTURED = _i.n_frames > 0
+_SHOWN = sa.select(*COLUMNS).select_from(_INSTANCES)
 _BY_KEY = _SHOWN.where(
     _i.sop_instance_uid == sa.bindparam("instance"),
     _e.series_instance_uid == sa.bindparam("series"),
@@ -48,6 +48,13 @@ def middle(tx: Transaction, study: str, series: str) -> Row | None:
     keys = {"study": study, "series": series}
     count = tx.execute(_COUNT, keys).scalar_one()
     return tx.execute(_NTH_PICTURE if count else _NTH, keys | {"nth": max(0, count - 1) // 2}).first()
+
+
+def with_pictures(tx: Transaction, conditions: lookup.Where) -> tuple[int, int]:
+    """How many instances have pictures, and how many have none."""
+    pictured = sa.func.coalesce(sa.func.sum(sa.case((_i.n_frames > 0, 1), else_=0)), 0)
+    row = tx.execute(sa.select(pictured, sa.func.count()).select_from(_INSTANCES).where(*conditions)).one()
+    return int(row[0]), int(row[1]) - int(row[0])
 
 
 def largest_series(tx: Transaction, study: str) -> str:

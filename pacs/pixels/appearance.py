@@ -8,7 +8,7 @@ pictures need none.
 import base64
 import binascii
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -57,12 +57,24 @@ class Grey:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """The ICC profile of an object's colours (C.11.15): here, or at `path` below its bulk data."""
+
+    data: bytes
+    path: str
+
+    def read(self, fetch: Callable[[str], bytes]) -> bytes:
+        return fetch(self.path) if self.path else self.data
+
+
+@dataclass(frozen=True, slots=True)
 class Appearance:
     """`shape` is that of a frame as stored; `element` the tag of the pixel data, 0 for none.
 
     `padding` are the stored values, both included, that are no picture (C.7.5.1.1.2). `full_scale`
     is the stored value of certainty in a fractional segmentation, else 0. `labels`: values are
-    names of things, and nothing lies between two of them. `representative` is 0 where none is named."""
+    names of things, and nothing lies between two of them. `representative` is 0 where none is named.
+    `frame_ms` is how long a frame is shown when they follow one another."""
 
     shape: FrameShape
     element: int
@@ -76,6 +88,8 @@ class Appearance:
     palette: tuple[Table, ...]
     full_scale: int = 0
     labels: bool = False
+    profile: "Profile | None" = None
+    frame_ms: int = 100
 
     def grey(self, number: int) -> Grey:
         """Of frame `number`, counted from 1."""
@@ -111,6 +125,8 @@ def read(item: Item) -> Appearance:
         palette=_palette(item, shape),
         full_scale=_integer(item, "MaximumFractionalValue", 0) if segmentation == "FRACTIONAL" else 0,
         labels=segmentation == "LABELMAP",
+        profile=_profile(item),
+        frame_ms=_frame_ms(item),
     )
 
 
@@ -118,6 +134,23 @@ def text(item: Item, keyword: str) -> str:
     """The first value of a text; empty when there is none."""
     value = next(iter(_values(item, keyword)), None)
     return value if isinstance(value, str) else ""
+
+
+def _profile(item: Item) -> Profile | None:
+    """Of the image, or of the first optical path of a slide (C.8.12.5)."""
+    for holder in (item, _first_item(item, "OpticalPathSequence")):
+        element = _element(holder, "ICCProfile")
+        profile = Profile(_inline(element), str(element.get("BulkDataURI", "")).lstrip("/"))
+        if profile.data or profile.path:
+            return profile
+    return None
+
+
+def _frame_ms(item: Item) -> int:
+    """Frame Time, or what a recommended rate comes to (C.7.6.5)."""
+    rate = _number(item, "RecommendedDisplayFrameRate", 0.0) or _number(item, "CineRate", 0.0)
+    time = _number(item, "FrameTime", 0.0) or (1000 / rate if rate > 0 else 0.0)
+    return min(max(round(time), 10), 10_000) if time > 0 else 100
 
 
 def _shape(item: Item) -> FrameShape:

@@ -5,26 +5,22 @@ A thumbnail that is kept needs neither the object nor the tier it lies on.
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
-
-import orjson
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from pacs.audit.looks import Looks
 from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
 from pacs.db.connection import Database, Transaction
-from pacs.dicom.json import BULK_BASE
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid, NotAcceptable, NotFound
-from pacs.index import entry as entries
 from pacs.index import lookup, representative
 from pacs.index.representative import Row
-from pacs.pixels import appearance, samples, smallest
-from pacs.pixels.appearance import Appearance
+from pacs.pixels import samples, smallest
 from pacs.pixels.codecs import raster
+from pacs.pixels.codecs.lettering import lettered
+from pacs.pixels.codecs.raster import Screen
 from pacs.pixels.frames import FrameTable
 from pacs.pixels.icon import icon
 from pacs.pixels.render import Look, render
@@ -32,59 +28,21 @@ from pacs.pixels.smallest import FrameBytes
 from pacs.pixels.viewport import Viewport, show, wanted_size
 from pacs.renditions.thumbnails import Thumbnails
 from pacs.retrieve import bulk
+from pacs.retrieve.annotation import corners
 from pacs.retrieve.deliver import ByteSource, is_reader
+from pacs.retrieve.found import Found, Known, parsed
 from pacs.retrieve.selection import StoredObject, Wanted
-from pacs.retrieve.view import Form, View, encode
+from pacs.retrieve.view import Form, View, encode, moving
 from pacs.store.care import Reads
 
 _REMEMBERED: Final = 64
 _LONGEST_TABLE: Final = 1 << 20  # bytes
 _AT_ONCE: Final = max(2, os.cpu_count() or 2)
+_LONGEST_FILM: Final = 1 << 25  # pixels
 _PAGE: Final = 500
 
+Made = TypeVar("Made")
 Open = Callable[[StoredObject], ByteSource]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An instance to be shown. `digest` is that of its bytes, `number` the frame that stands for it,
-    counted from 1; 0 when it has none."""
-
-    stored: StoredObject
-    number: int
-    look: Appearance
-    _table: FrameTable | None
-    _pictures: "Pictures" = field(repr=False)
-
-    @property
-    def digest(self) -> str:
-        return self.stored.digest
-
-    @property
-    def named(self) -> int:
-        """The frame that the object itself names as the one that stands for it (PS3.3 C.7.6.6); else 0."""
-        return self.look.representative if self.look.representative <= self.stored.frames else 0
-
-    def draw(self, view: View, number: int = 0) -> bytes:
-        """Raises NotAcceptable when it cannot be shown, Invalid when nothing of it is wanted,
-        Unavailable when its bytes are away."""
-        return self._pictures.draw(self, number or self.number, view)
-
-    def thumbnail(self, edge: int) -> bytes:
-        return self.draw(View(viewport=Viewport(edge, edge, enlarge=False)))
-
-    def check(self, *numbers: int) -> None:
-        """Raises NotAcceptable when there are no frames, NotFound when one of these is not among them."""
-        if self.table.count and any(number > self.stored.frames for number in numbers):
-            raise NotFound(f"this instance has {self.stored.frames} frames")
-
-    @property
-    def table(self) -> FrameTable:
-        """Raises NotAcceptable."""
-        if self._table is None or not self.stored.frames:
-            why = "no frames that can be told apart" if self.look.element else "no pixels"
-            raise NotAcceptable(f"this instance has {why}", hint="its /metadata and /bulkdata can be had")
-        return self._table
 
 
 class Pictures:
@@ -101,19 +59,46 @@ class Pictures:
         self._thumbnails = thumbnails
         self._reading = threading.BoundedSemaphore(4 * _AT_ONCE)
         self._drawing = threading.BoundedSemaphore(_AT_ONCE)
-        self._known = _Known(_REMEMBERED)
+        self._filming = threading.BoundedSemaphore(1)
+        self._known = Known(_REMEMBERED)
 
     def find(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...] = ()) -> Found:
-        """An instance, and the frames that are wanted of it, from 1.
+        """As `look` does. Raises NotAcceptable, too, when it has no pictures."""
+        found = self.look(actor, key, numbers)
+        found.check(*numbers)
+        return found
 
-        Raises Forbidden, NotFound, Invalid; NotAcceptable when it has no pictures."""
+    def look(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...] = ()) -> Found:
+        """An instance, and the frames that are wanted of it, from 1; without pixels, what else it is.
+
+        Raises Forbidden, NotFound, Invalid."""
         if any(number < 1 for number in numbers):
             raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1/rendered")
         found = self._admitted(actor, _only(key), "rendered")
-        found.check(*numbers)
+        if found.stored.frames:
+            found.check(*numbers)
         if is_reader(actor):  # a thumbnail is no reading: it need not bring the study back hot
             self._reads.note(key.study)
         return replace(found, number=next(iter(numbers), found.named or 1))
+
+    def several(self, actor: Actor, wanted: Wanted) -> tuple[Iterator[Found], int, int]:
+        """Every instance of a study or series that has pictures, in order; how many they are, and how many
+        have none.
+
+        Raises Forbidden, NotFound, Invalid; NotAcceptable when none has any."""
+        self._admit(actor, wanted, "rendered")
+        conditions = _conditions(wanted)
+        with self._db.read() as tx:
+            shown, others = representative.with_pictures(tx, conditions)
+        if not shown + others:
+            raise NotFound("nothing is stored under this address")
+        if not shown:
+            raise NotAcceptable("no instance here has pixels", hint="ask for the /rendered of an instance")
+        if is_reader(actor):
+            for study in wanted.studies:
+                self._reads.note(study)
+        rows = lookup.stream(self._db, [*conditions, representative.PICTURED], *representative.COLUMNS)
+        return (self._first_frame(row) for row in rows), shown, others
 
     def representative(self, actor: Actor, wanted: Wanted, number: int = 0) -> Found:
         """What stands for the study, series or instance that is named, or a frame of an instance.
@@ -144,17 +129,46 @@ class Pictures:
         return encode(icon(found.look.modality, min(edge, port.width, port.height) if port else edge), view)
 
     def draw(self, found: Found, number: int, view: View) -> bytes:
+        profile = found.look.profile
+        own = profile.read(lambda path: self._bulk(found.stored, path)) if profile and view.space else b""
+        return self._made(found, number, view, lambda shown: encode(shown, view, own))
+
+    def move(self, found: Found, numbers: tuple[int, ...], view: View) -> bytes:
+        columns, rows = found.look.shape.columns, found.look.shape.rows
+        across, down = view.viewport.size(columns, rows) if view.viewport else (columns, rows)
+        if len(numbers) * across * down > _LONGEST_FILM:
+            raise NotAcceptable(
+                "these frames are too many or too large for one GIF",
+                hint="ask for fewer frames or a viewport",
+            )
+        with self._filming:
+            frames = (self._made(found, number, view, lambda shown: shown) for number in numbers)
+            return moving(frames, view, found.look.frame_ms)
+
+    def item(self, stored: StoredObject) -> Any:
+        """DICOM JSON of the instance, with paths for its bulk data. Raises NotFound."""
+        with self._db.read() as tx:
+            row = representative.instance(tx, stored.key)
+        if row is None:
+            raise NotFound("no such instance")
+        return parsed(row[1])
+
+    def _made(self, found: Found, number: int, view: View, finish: Callable[[Screen], Made]) -> Made:
         look, stored, table = found.look, found.stored, found.table
         samples.dimensions(look.shape)
         columns, rows = look.shape.columns, look.shape.rows
         wanted = wanted_size(view.viewport, columns, rows)
-        with self._reading:
-            with self._open(stored) as source:
-                frame = FrameBytes(table, number - 1, source.pread)
-                picture = smallest.decode(frame, look, stored.transfer_syntax, wanted)
+        with self._reading, self._open(stored) as source:
+            frame = FrameBytes(table, number - 1, source.pread)
+            picture = smallest.decode(frame, look, stored.transfer_syntax, wanted)
             with self._drawing:
                 seen = render(picture, Look(look, number, lambda path: self._bulk(stored, path), view.window))
-                return encode(show(seen, view.viewport, columns, rows), view)
+                return finish(self._annotated(show(seen, view.viewport, columns, rows), found, number, view))
+
+    def _annotated(self, shown: Screen, found: Found, number: int, view: View) -> Screen:
+        if not view.annotations:
+            return shown
+        return lettered(shown, *corners(self.item(found.stored), view.annotations, number))
 
     def representatives(self, study: str) -> Iterator[Found]:
         """Of each series of a study; for nobody in particular, so it is not audited."""
@@ -179,20 +193,28 @@ class Pictures:
             last = page[-1]
 
     def _admitted(self, actor: Actor, wanted: Wanted, detail: str) -> Found:
-        self._looks.admit(
-            actor,
-            Action.READ,
-            lambda tx: lookup.people(tx, lookup.where((), wanted.studies, wanted.series, wanted.instances)),
-            asked=(wanted, detail),
-            detail=detail,
-            often=True,
-            studies=wanted.studies,
-        )
+        self._admit(actor, wanted, detail)
         with self._db.read() as tx:
             row = _chosen(tx, wanted)
         if row is None:
             raise NotFound("nothing is stored under this address")
         return self._found(row)
+
+    def _admit(self, actor: Actor, wanted: Wanted, detail: str) -> None:
+        self._looks.admit(
+            actor,
+            Action.READ,
+            lambda tx: lookup.people(tx, _conditions(wanted)),
+            asked=(wanted, detail),
+            detail=detail,
+            often=True,
+            studies=wanted.studies,
+        )
+
+    def _first_frame(self, row: Row) -> Found:
+        """With the frame that `find` would choose."""
+        found = self._found(row)
+        return replace(found, number=found.named or 1)
 
     def _found(self, row: Row) -> Found:
         stored = StoredObject(InstanceKey(*row[2:5]), *row[5:12])
@@ -208,27 +230,6 @@ class Pictures:
             return b"".join(value.chunks())
 
 
-class _Known:
-    """What was read of the last objects: those of thousands of frames take a while to read."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._found: OrderedDict[str, Appearance] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, digest: str, document: bytes) -> Appearance:
-        with self._lock:
-            known = self._found.get(digest)
-        if known is None:
-            item: Any = orjson.loads(entries.expand(document).replace(BULK_BASE, b""))
-            known = appearance.read(item)
-            with self._lock:
-                self._found[digest] = known
-                while len(self._found) > self._most:
-                    self._found.popitem(last=False)
-        return known
-
-
 def _chosen(tx: Transaction, wanted: Wanted) -> Row | None:
     study, series, instance = (
         next(iter(uids), "") for uids in (wanted.studies, wanted.series, wanted.instances)
@@ -236,6 +237,10 @@ def _chosen(tx: Transaction, wanted: Wanted) -> Row | None:
     if instance:
         return representative.instance(tx, InstanceKey(study, series, instance))
     return representative.middle(tx, study, series or representative.largest_series(tx, study))
+
+
+def _conditions(wanted: Wanted) -> lookup.Where:
+    return lookup.where((), wanted.studies, wanted.series, wanted.instances)
 
 
 def _only(key: InstanceKey) -> Wanted:

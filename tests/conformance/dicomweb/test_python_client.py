@@ -12,6 +12,7 @@ from tests.support.web_client import value
 
 CT = packaged("CT_small.dcm")
 JPEG = packaged("JPEG-lossy.dcm")
+REPORT = packaged("test-SR.dcm")
 
 
 @pytest.fixture
@@ -77,3 +78,40 @@ def test_frames(peer: DICOMwebClient) -> None:
         JPEG.study, JPEG.series, JPEG.instance, [1], media_types=(("image/jpeg", JPEG.transfer_syntax),)
     )
     assert frame[:2] == b"\xff\xd8"
+
+
+def test_rendered(peer: DICOMwebClient) -> None:
+    uids = (CT.study, CT.series, CT.instance)
+    assert peer.retrieve_instance_rendered(*uids).startswith(b"\xff\xd8")
+    for kind, start in (("image/jpeg", b"\xff\xd8"), ("image/png", b"\x89PNG"), ("image/gif", b"GIF8")):
+        assert peer.retrieve_instance_rendered(*uids, media_types=(kind,)).startswith(start)
+        assert peer.retrieve_instance_frames_rendered(*uids, [1], media_types=(kind,)).startswith(start)
+    small = peer.retrieve_instance_rendered(
+        *uids, media_types=("image/png",), params={"viewport": "32,32", "window": "40,400,linear"}
+    )
+    assert small.startswith(b"\x89PNG")
+    assert b"<h1>" in peer.retrieve_instance_rendered(
+        REPORT.study, REPORT.series, REPORT.instance, media_types=("text/html",)
+    )
+    series = peer.retrieve_series_rendered(CT.study, CT.series, media_types=("image/jpeg",))
+    assert series == peer.retrieve_instance_rendered(*uids, media_types=("image/jpeg",))
+
+
+def test_streams_and_ranges(peer: DICOMwebClient) -> None:
+    uids = (CT.study, CT.series, CT.instance)
+    pixels = pydicom.dcmread(io.BytesIO(CT.part10())).PixelData
+    assert list(peer.iter_instance_frames(*uids, [1])) == [pixels]
+    assert next(iter(peer.iter_study(CT.study))).StudyInstanceUID == CT.study
+    uri = peer.retrieve_instance_metadata(*uids)["7FE00010"]["BulkDataURI"]
+    assert list(peer.iter_bulkdata(uri)) == [pixels]
+    (some,) = peer.retrieve_bulkdata(uri, media_types=("application/octet-stream",), byte_range=(0, 99))
+    assert some[:100] == pixels[:100], "of a multipart answer the range counts nothing"
+
+
+def test_what_the_client_is_told_of_failures(peer: DICOMwebClient) -> None:
+    with pytest.raises(OSError, match="404"):
+        peer.retrieve_instance_metadata(CT.study, CT.series, "1.2.3")
+    with pytest.raises(OSError, match="406"):
+        peer.retrieve_instance_rendered(
+            REPORT.study, REPORT.series, REPORT.instance, media_types=("image/jpeg",)
+        )

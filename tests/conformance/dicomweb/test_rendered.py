@@ -52,7 +52,8 @@ def rendered(root: str) -> str:
         ("image/jpeg;q=0.5, image/png", "PNG"),
         ("image/png;q=0.4, image/*;q=0.8", "JPEG"),
         ("image/avif,image/webp,image/apng,*/*;q=0.8", "JPEG"),
-        ("image/gif, image/png;q=0.1", "PNG"),
+        ("image/gif", "GIF"),
+        ("image/png;q=0.1, image/gif", "GIF"),
     ],
 )
 @pytest.mark.parametrize("resource", ["rendered", "frames/1/rendered", "thumbnail", "frames/1/thumbnail"])
@@ -73,7 +74,9 @@ def test_the_query_parameter_wins_over_the_header(rendered: str, client: httpx.C
     )
 
 
-@pytest.mark.parametrize("accept", ["application/dicom", "image/gif", "text/html", "image/jpeg;q=0"])
+@pytest.mark.parametrize(
+    "accept", ["application/dicom", "image/tiff", "video/mp4", "text/html", "image/jpeg;q=0"]
+)
 @pytest.mark.parametrize("resource", ["rendered", "thumbnail"])
 def test_forms_that_there_are_none_of(root: str, client: httpx.Client, resource: str, accept: str) -> None:
     answer = ask(client, f"{CT.path(root)}/{resource}", accept)
@@ -133,7 +136,7 @@ def test_quality(rendered: str, client: httpx.Client) -> None:
     [
         "window=40", "window=40,0,linear", "window=40,400,cubic", "window=", "viewport=0,5", "viewport=1,2,3",
         "viewport=99999,99999", "viewport=10,10,500,500,5,5", "quality=0", "quality=101", "quality=best",
-        "annotation=patient,technique", "iccprofile=srgb", "iccprofile=yes",
+        "annotation=", "annotation=patient,diagnosis", "iccprofile=", "iccprofile=cmyk",
     ],
 )  # fmt: skip
 def test_wrong_parameters_are_400_with_words(rendered: str, client: httpx.Client, query: str) -> None:
@@ -220,8 +223,8 @@ def test_thumbnails_of_every_level(root: str, client: httpx.Client) -> None:
 
 
 def test_what_has_no_pixels(root: str, client: httpx.Client) -> None:
-    for path in ("rendered", "frames/1/rendered"):
-        answer = ask(client, f"{REPORT.path(root)}/{path}")
+    for path, accept in (("rendered", "image/jpeg"), ("frames/1/rendered", "*/*")):
+        answer = ask(client, f"{REPORT.path(root)}/{path}", accept)
         assert answer.status_code == 406
         assert "no pixels" in answer.json()["detail"]
     for url in (f"{root}/studies/{REPORT.study}", REPORT.path(root), f"{REPORT.path(root)}/frames/1"):

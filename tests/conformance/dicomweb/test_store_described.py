@@ -1,6 +1,9 @@
 """STOW-RS of metadata and bulk data: what the archive describes, it takes back (PS3.18 10.5, F; PS3.19 A)."""
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,23 +11,28 @@ import pydicom
 import pytest
 from pydicom import encaps
 
+from dicomweb import native
 from pacs.config import Config
 from tests.conformance.dicomweb.conftest import running
 from tests.support import corpus
 from tests.support.described import (
     JSON,
+    OCTETS,
     XML,
+    Bulk,
     DataSet,
     addresses,
     as_xml_has_it,
     fetched,
     metadata_of,
     renamed,
+    request,
     send,
     shown_as,
 )
-from tests.support.factory import fresh_uid
-from tests.support.web_client import Web, value
+from tests.support.dicom_object import DicomObject
+from tests.support.factory import ct_series, fresh_uid
+from tests.support.web_client import Web, parts_of, value
 
 BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", BIG_ENDIAN, DEFLATED}

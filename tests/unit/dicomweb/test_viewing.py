@@ -6,7 +6,7 @@ import pytest
 
 from dicomweb import viewing
 from pacs.errors import Invalid
-from pacs.retrieve.view import QUALITY, Form, Function, Region, View, Viewport, Window
+from pacs.retrieve.view import QUALITY, Annotation, Form, Function, Region, Space, View, Viewport, Window
 
 
 def test_nothing_asked() -> None:
@@ -57,8 +57,8 @@ def test_viewports(text: str, viewport: Viewport) -> None:
             "512,256,nan,0,5,5", "1e2,256", "५,5",
         )),
         *({"quality": text} for text in ("", "0", "101", "-5", "7.5", "high", "١")),
-        *({"annotation": text} for text in ("", "patient", "patient,technique", "other")),
-        *({"iccprofile": text} for text in ("", "yes", "srgb", "adobergb", "rommrgb", "maybe")),
+        *({"annotation": text} for text in ("", "other", "patient,", "patient,other", "patient;technique")),
+        *({"iccprofile": text} for text in ("", "maybe", "no,yes")),
     ],
     ids=str,
 )  # fmt: skip
@@ -69,6 +69,25 @@ def test_what_cannot_be_meant_is_refused(asked: dict[str, str]) -> None:
 
 def test_no_profile_is_what_is_given() -> None:
     assert viewing.view({"iccprofile": "no", "quality": "1"}, Form.JPEG) == View(quality=1)
+    assert viewing.view({"iccprofile": "No"}, Form.GIF) == View(Form.GIF)
+
+
+def test_profiles_that_are_asked_for() -> None:
+    for word, space in (
+        ("yes", Space.OWN), ("sRGB", Space.SRGB), ("adobergb", Space.ADOBE_RGB), ("rommrgb", Space.ROMM_RGB),
+    ):  # fmt: skip
+        assert viewing.view({"iccprofile": word}, Form.PNG).space is space
+    with pytest.raises(Invalid):
+        viewing.view({"iccprofile": "yes"}, Form.GIF)
+
+
+def test_annotations() -> None:
+    both = (Annotation.PATIENT, Annotation.TECHNIQUE)
+    for text, wanted in (
+        ("patient", both[:1]), ("technique", both[1:]), ("technique, Patient", both),
+        ("patient,technique", both),
+    ):  # fmt: skip
+        assert viewing.view({"annotation": text}, Form.JPEG).annotations == wanted
 
 
 def test_frame_numbers() -> None:
