@@ -15,14 +15,16 @@ from pacs.errors import Invalid
 _LEVELS: Final[Mapping[str, Level]] = MappingProxyType({level.name: level for level in Level})
 
 
-def read(request: Request, channel: Channel) -> Identifier:
-    """Raises Invalid for what is no data set or larger than any identifier needs to be."""
+def read(request: Request, channel: Channel, character_set: str = "") -> Identifier:
+    """`character_set` is that of a caller which does not say. Raises Invalid for what is no data set or
+    larger than any identifier needs to be."""
     gathered = bytearray()
     for fragment in channel.fragments():
         gathered += fragment
         if len(gathered) > identifier.MAX_SIZE:
             raise Invalid("identifier is too large")
-    return identifier.decode(bytes(gathered), request.context.transfer_syntax)
+    undeclared = tuple(character_set.split("\\")) if character_set else ()
+    return identifier.decode(bytes(gathered), request.context.transfer_syntax, undeclared)
 
 
 def level_of(asked: Identifier, root: Root) -> Level | Status:

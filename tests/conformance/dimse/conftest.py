@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dimse.service import serve
-from pacs.config import AuthConfig, Config, DimseConfig, Peer, TokenEntry
+from pacs.config import AuthConfig, Config, DimseConfig, IndexConfig, Peer, TokenEntry
 from pacs.runtime import Archive, open_archive
 from tests.support.dimse_client import Client, Station
 
@@ -41,6 +41,7 @@ def serving(
     callers: tuple[Peer, ...] = (),
     peers: tuple[Peer, ...] = (),
     tokens: tuple[TokenEntry, ...] = (TOKEN,),
+    index_url: str = "",
     **dimse: Any,
 ) -> Iterator[House]:
     """An archive whose known destinations are these stations. With `callers`, authentication is on and
@@ -51,7 +52,8 @@ def serving(
     settings = replace(DimseConfig(), peers=MappingProxyType(known), **dimse)
     stop = threading.Event()
     with contextlib.ExitStack() as stack:
-        archive = open_archive(Config(data=folder / "data", dimse=settings, auth=auth))
+        index = IndexConfig(index_url)
+        archive = open_archive(Config(data=folder / "data", index=index, dimse=settings, auth=auth))
         stack.callback(archive.close)
         sock = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
         thread = threading.Thread(target=serve, args=(archive, sock, stop))
