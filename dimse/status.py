@@ -7,7 +7,7 @@ from typing import Final
 
 from dimse.command import Operation
 from pacs.errors import Conflict, Forbidden, Invalid, NotAcceptable, NotFound, PacsError, Unavailable
-from pacs.ingest.receipt import Receipt, Refused
+from pacs.ingest.receipt import Duplicate, Receipt, Refused
 
 COMMENT_LENGTH: Final = 64  # Error Comment (0000,0902) has the VR LO
 
@@ -74,6 +74,9 @@ _REFUSED: Final[Mapping[str, int]] = MappingProxyType(
 )
 CANNOT_UNDERSTAND: Final = 0xC000
 
+# B000 (coercion) and B006 (elements discarded) are never due: every byte is kept as it came.
+DOES_NOT_MATCH: Final = Status(0xB007, "data set does not match SOP class")
+
 # PS3.4 Tables B.2-1, C.4-1, C.4-2 and C.4-3: out of resources differs by service.
 _UNAVAILABLE: Final[Mapping[int, int]] = MappingProxyType(
     {Operation.C_STORE: 0xA700, Operation.C_FIND: 0xA700, Operation.C_MOVE: 0xA701, Operation.C_GET: 0xA701}
@@ -90,6 +93,8 @@ _KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
 def of_receipt(receipt: Receipt) -> Status:
     if isinstance(receipt, Refused):
         return Status(_REFUSED.get(receipt.rule, CANNOT_UNDERSTAND), receipt.reason)
+    if not isinstance(receipt, Duplicate) and receipt.remark:
+        return replace(DOES_NOT_MATCH, comment=receipt.remark)
     return SUCCESS
 
 
