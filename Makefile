@@ -13,7 +13,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench torture constraints clean
+.PHONY: help run test lint format bench bench-dimse torture constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ format: $(VENV)/.dev ## put the source into its one format
 
 bench: $(VENV)/.dev peers ## time ingest beside DCMTK's storescp; writes bench/results/*.json
 	$(PY) tests/bench/ingest.py
+
+bench-dimse: $(VENV)/.dev peers ## time DIMSE beside Orthanc and DCMTK; writes bench/results and docs/performance.md
+	$(PY) tests/bench/dimse.py
 
 torture: $(VENV)/.dev peers ## the long form of the kill and load tests (an hour)
 	HILUM_TORTURE=1 $(PY) -m pytest -m torture -p no:randomly -s $(ARGS)

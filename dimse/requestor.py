@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dimse import contexts
+from dimse import contexts, tls
 from dimse.associate import (
     AssociateRequest,
     Proposed,
@@ -19,6 +19,7 @@ from dimse.upper_layer import Association, Parties, abort
 from dimse.userinfo import Extension, Identity
 from dimse.wire import Wire
 from pacs import clock
+from pacs.config import TlsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Target:
     acse_timeout: float = 30.0
     idle_timeout: float = 60.0
     identity: Identity | None = None
+    tls: TlsConfig | None = None  # None: without
 
 
 def proposals(wanted: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[Proposed, ...]:
@@ -61,6 +63,8 @@ def request(
         sock = socket.create_connection((target.host, target.port), target.connect_timeout)
     except OSError as error:
         raise AssociationEnded(f"no connection: {error.strerror or error}") from error
+    if target.tls is not None:
+        sock = tls.called(sock, target.tls, target.host, target.acse_timeout)
     wire = Wire(sock, max_length=target.max_length, timeout=target.acse_timeout)
     try:
         return _associate(wire, target, asked)

@@ -97,6 +97,7 @@ def _target(config: DimseConfig, peer: Peer) -> Target:
         config.max_pdu,
         acse_timeout=config.acse_timeout,
         idle_timeout=config.idle_timeout,
+        tls=config.tls if peer.tls else None,
     )
 
 

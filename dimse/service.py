@@ -5,7 +5,7 @@ import socket
 import threading
 from typing import Final
 
-from dimse import acceptor, credentials, session
+from dimse import acceptor, credentials, session, tls
 from dimse.acceptor import Terms, Welcome
 from dimse.associate import AssociateReject, AssociateRequest
 from dimse.errors import AssociationEnded, ProtocolError
@@ -26,7 +26,10 @@ _log = log.get(__name__)
 def serve(archive: Archive, sock: socket.socket, stop: threading.Event) -> None:
     """Accept until `stop` is set, then let running associations finish for a few seconds.
 
-    `sock` listens already and may be shared with other processes."""
+    `sock` listens already and may be shared with other processes. Raises Unavailable when TLS is wanted
+    and cannot be had."""
+    if archive.config.dimse.tls.on:
+        tls.server_context(archive.config.dimse.tls)  # its trouble is told now, not to the first caller
     house = _House(archive)
     sock.settimeout(_STOP_POLL)
     while not stop.is_set():
@@ -101,14 +104,26 @@ class _House:
     def _live(self, connection: socket.socket, address: str) -> None:
         visit = _Visit(self, address)
         try:
+            connection = self._secured(connection)
             association = acceptor.accept(connection, address, self._terms, visit.judge)
             if association is not None and visit.actor is not None:
                 self._serve(visit.actor, association)
+        except AssociationEnded as error:
+            _log.info("no association from=%s reason=%s", address, error)
         finally:
             visit.leave()
             connection.close()
             with self._lock:
                 del self._threads[threading.current_thread()]
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        """Behind the TLS handshake, where there is one. Raises AssociationEnded."""
+        if not self._config.tls.on:
+            return connection
+        secure = tls.accepted(connection, self._config.tls, self._config.acse_timeout)
+        with self._lock:
+            self._threads[threading.current_thread()] = secure
+        return secure
 
     def _serve(self, actor: Actor, association: Association) -> None:
         with self._lock:

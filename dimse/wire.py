@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from ssl import SSLSocket
 from typing import Final
 
 from dimse.errors import AssociationEnded, TimedOut
@@ -46,7 +47,7 @@ class Wire:
 
     def readable(self) -> bool:
         """Whether something has arrived that was not read yet."""
-        if self._buffer.has_pdu():
+        if self._buffer.has_pdu() or (isinstance(self._sock, SSLSocket) and self._sock.pending()):
             return True
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
@@ -68,6 +69,8 @@ class Wire:
         """End the connection from another thread than the reading one."""
         if self._sending.acquire(timeout=0.2):
             with contextlib.suppress(OSError):
+                if isinstance(self._sock, SSLSocket):
+                    last_words = b""  # to encrypt them takes what the reading thread is using
                 # Past the socket object, whose time-out the reading thread relies on at this moment;
                 # the descriptor of a socket with a time-out never blocks.
                 os.write(self._sock.fileno(), last_words)

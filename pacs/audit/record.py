@@ -12,8 +12,9 @@ from pacs import clock
 from pacs.auth.actor import Actor
 from pacs.db import schema
 from pacs.db.connection import Database
+from pacs.db.prepared import Prepared
 
-_INSERT = sa.insert(schema.audit)
+_INSERT = Prepared(sa.insert(schema.audit))
 _CHUNK = 500
 
 
@@ -44,8 +45,8 @@ def record(
     detail: str = "",
 ) -> None:
     """`outcome` is `ok`, or the kind of refusal; `detail` says what was asked, not what was found."""
-    tx.execute(
-        _INSERT,
+    _INSERT.run(
+        tx,
         {
             "at_ns": clock.now_ns(),
             "actor": actor.name,

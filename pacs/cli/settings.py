@@ -1,5 +1,6 @@
 """`pacs config`: what is set, and what can be."""
 
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,10 @@ def _comment(setting: Setting) -> list[str]:
 
 
 def _lines(setting: Setting, value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
+    if dataclasses.is_dataclass(setting.kind):
+        yield f"[{setting.name}]"
+        yield from _fields(value)
+    elif isinstance(value, Mapping):
         for name, fields in value.items():
             yield f"[{setting.name}.{_spelled(name)}]"
             yield from _fields({key: inner for key, inner in fields.items() if key != "aet"})

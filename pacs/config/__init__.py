@@ -19,6 +19,7 @@ from pacs.config.sections import (
 )
 from pacs.config.table import FILE_VARIABLE, Setting, settings
 from pacs.config.tiers import ColdConfig, TierConfig, TierRule
+from pacs.config.tls import TlsConfig
 
 __all__ = [
     "FILE_VARIABLE",
@@ -40,6 +41,7 @@ __all__ = [
     "StoreConfig",
     "TierConfig",
     "TierRule",
+    "TlsConfig",
     "TokenEntry",
     "WebConfig",
     "check_exposure",

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pacs.config.read import convert, nearest, read
 from pacs.config.sections import Config, is_loopback
 from pacs.config.table import FILE_VARIABLE, PREFIX, Setting, settings
+from pacs.config.tls import TlsConfig
 from pacs.errors import Invalid
 
 MASK: Final = "********"
@@ -36,6 +37,7 @@ def load(toml_text: str, environ: Mapping[str, str], overrides: Mapping[str, str
     _check_tokens(config)
     _check_models(config)
     _check_identity(config)
+    _check_tls(config.dimse.tls)
     return dataclasses.replace(config, data=_home(config.data, environ.get("HOME", "")))
 
 
@@ -144,6 +146,16 @@ def _check_identity(config: Config) -> None:
             "dimse.user_identity is required, but there is no token that anybody could show",
             hint="create one (`pacs token create NAME --role sender`) and add it to the configuration",
         )
+
+
+def _check_tls(tls: TlsConfig) -> None:
+    if tls.client != "none" and not tls.ca:
+        raise Invalid(
+            "dimse.tls.client asks for certificates that nothing here could check",
+            hint="dimse.tls.ca names a PEM file of the authorities that sign them",
+        )
+    if not tls.on and (tls.key or tls.client != "none"):
+        raise Invalid("dimse.tls has no certificate", hint="dimse.tls.certificate names its PEM file")
 
 
 def _check_models(config: Config) -> None:

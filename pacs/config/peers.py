@@ -31,6 +31,7 @@ class Peer:
         "Of what its roles allow, the services it may use: echo, store, query, retrieve, commitment, "
         "worklist, mpps.",
     )
+    tls: bool = setting(False, "Whether its port speaks TLS; [dimse.tls] says whom we trust.")
     send_transfer_syntaxes: tuple[str, ...] = setting(
         (),
         "Transfer syntaxes it is sent objects in where it accepts them, the best first, by UID or keyword; "

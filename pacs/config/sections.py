@@ -15,6 +15,7 @@ from pacs.config.ai import AiConfig
 from pacs.config.fields import needed, setting
 from pacs.config.peers import RIGHTS, Peer, RightName, RoleName
 from pacs.config.tiers import ColdConfig, TierConfig
+from pacs.config.tls import TlsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,10 @@ class DimseConfig:
             "help": "Known stations, one table [dimse.peers.AETITLE] each: who may call, what they may do, "
             "how they are spoken to, and where C-MOVE may send."
         },
+    )
+    # Tables come last: what is written behind one in a file belongs to it.
+    tls: TlsConfig = field(
+        default_factory=TlsConfig, metadata={"help": "TLS for the DICOM port and for calls to stations."}
     )
 
 

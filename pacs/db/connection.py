@@ -23,6 +23,7 @@ Transaction = sa.Connection  # what rooms without SQL of their own hand around
 
 _RETRIES = 8
 _PAGE = 500
+_CHECKPOINT_PAGES = 4000  # 16 MB of journal: writing it back costs whoever's commit it falls upon
 # deadlock, serialization failure, lock not available
 _PG_RETRYABLE = {"40P01", "40001", "55P03"}
 
@@ -155,6 +156,7 @@ def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
         cursor.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA case_sensitive_like = ON")
         cursor.execute("PRAGMA cache_size = -16384")

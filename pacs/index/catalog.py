@@ -10,12 +10,14 @@ says the same.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs.db import schema
+from pacs.db.prepared import Prepared
 from pacs.dicom.level import Level
 from pacs.index import recompressions, summary
 from pacs.index.entry import Entry
@@ -49,7 +51,7 @@ class Moved(Exception):
     """Another transaction changed what this one was about to rely on; run it again."""
 
 
-_KNOWN = (
+_KNOWN = Prepared(
     sa.select(
         _i.id,
         _i.digest,
@@ -69,7 +71,7 @@ _KNOWN = (
 _FORMER = sa.select(_v.id).where(
     _v.sop_instance_uid == sa.bindparam("uid"), _v.digest == sa.bindparam("of_digest")
 )
-_STUDY = (
+_STUDY = Prepared(
     sa.select(
         _s.id, _s.patient_id_fk, _s.definer_ns, _s.definer_uid, _s.modalities, _s.sop_classes, _p.patient_key
     )
@@ -77,18 +79,24 @@ _STUDY = (
     .where(_s.study_instance_uid == sa.bindparam("uid"))
     .with_for_update(of=schema.studies, key_share=True)
 )
-_SERIES = (
+_SERIES = Prepared(
     sa.select(_e.id, _e.study_fk, _e.definer_ns, _e.definer_uid, _e.modality)
     .where(_e.series_instance_uid == sa.bindparam("uid"))
     .with_for_update(key_share=True)
 )
 _AT_REST = {"transfer_syntax", "size", "dataset_offset", "digest", "prefix_digest", "n_frames", "frames"}
 # Not locked here: whoever made the study holds it and will want the patient next.
-_PATIENT = sa.select(_p.id).where(_p.patient_key == sa.bindparam("key"))
+_PATIENT = Prepared(sa.select(_p.id).where(_p.patient_key == sa.bindparam("key")))
+_DEFINED_PATIENT = Prepared(
+    sa.select(_p.id, _p.definer_ns, _p.definer_uid)
+    .where(_p.id == sa.bindparam("of"))
+    .with_for_update(key_share=True)
+)
+_PATIENT_KEY = Prepared(sa.select(_p.patient_key).where(_p.id == sa.bindparam("of")))
 
 
 def find(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
-    row = tx.execute(_KNOWN, {"uid": sop_instance_uid}).first()
+    row = _KNOWN.run(tx, {"uid": sop_instance_uid}).first()
     return Known(*tuple(row)) if row else None
 
 
@@ -200,28 +208,24 @@ def note_version(tx: sa.Connection, sop_instance_uid: str, **values: Any) -> Non
 
 
 def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
-    row = tx.execute(_STUDY, {"uid": entry.key.study}).first()
+    row = _STUDY.run(tx, {"uid": entry.key.study}).first()
     if row:
         return row
     patient_row = {"patient_key": entry.patient_key, **entry.levels[Level.PATIENT]}
     _insert_ignoring(tx, schema.patients, patient_row, "patient_key")
-    patient = tx.execute(_PATIENT, {"key": entry.patient_key}).first()
+    patient = _PATIENT.run(tx, {"key": entry.patient_key}).first()
     if patient is None:
         raise Moved
     values = {"patient_id_fk": patient.id, **entry.levels[Level.STUDY]}
     _insert_ignoring(tx, schema.studies, values, "study_instance_uid")
-    row = tx.execute(_STUDY, {"uid": entry.key.study}).first()
+    row = _STUDY.run(tx, {"uid": entry.key.study}).first()
     if row is None:
         raise Moved
     return row
 
 
 def _locked_patient(tx: sa.Connection, patient_id: int) -> Any:
-    row = tx.execute(
-        sa.select(_p.id, _p.definer_ns, _p.definer_uid)
-        .where(_p.id == patient_id)
-        .with_for_update(key_share=True)
-    ).first()
+    row = _DEFINED_PATIENT.run(tx, {"of": patient_id}).first()
     if row is None:
         raise Moved
     return row
@@ -230,12 +234,12 @@ def _locked_patient(tx: sa.Connection, patient_id: int) -> Any:
 def _locked_series(tx: sa.Connection, entry: Entry, study_id: int) -> tuple[Any, bool]:
     """The series row and whether it is new. A Series Instance UID that stands in another study is
     a mistake of its maker (PS3.3 C.7.3.1 makes it unique); the series keeps its first study."""
-    row = tx.execute(_SERIES, {"uid": entry.key.series}).first()
+    row = _SERIES.run(tx, {"uid": entry.key.series}).first()
     if row:
         return row, False
     values = {"study_fk": study_id, **entry.levels[Level.SERIES]}
     created = _insert_ignoring(tx, schema.series, values, "series_instance_uid")
-    row = tx.execute(_SERIES, {"uid": entry.key.series}).first()
+    row = _SERIES.run(tx, {"uid": entry.key.series}).first()
     if row is None:
         raise Moved
     return row, created is not None
@@ -261,10 +265,34 @@ def _instance_row(entry: Entry, series_id: int, study_id: int) -> dict[str, Any]
 
 def _insert_ignoring(tx: sa.Connection, table: sa.Table, values: dict[str, Any], unique: str) -> int | None:
     """INSERT ... ON CONFLICT DO NOTHING; the new id, or None when the row was there."""
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=[unique]).returning(table.c.id)
-    row = tx.execute(statement, values).first()
+    row = _inserting(table, unique).run(tx, values).first()
     return int(row[0]) if row else None
+
+
+@cache
+def _inserting(table: sa.Table, unique: str) -> Prepared:
+    statements = {
+        name: dialect.insert(table).on_conflict_do_nothing(index_elements=[unique]).returning(table.c.id)
+        for name, dialect in (("postgresql", postgresql), ("sqlite", sqlite))
+    }
+    return Prepared(statements["sqlite"], **statements)
+
+
+def _update(
+    tx: sa.Connection, table: sa.Table, row_id: int, to: dict[str, Any], more: dict[str, int] | None = None
+) -> None:
+    """Set the columns of one row `to` these values, and count `more` in others."""
+    more = more or {}
+    values = {f"to_{name}": value for name, value in to.items()}
+    values |= {f"more_{name}": number for name, number in more.items()}
+    _updating(table, tuple(to), tuple(more)).run(tx, {"of": row_id, **values})
+
+
+@cache
+def _updating(table: sa.Table, to: tuple[str, ...], more: tuple[str, ...]) -> Prepared:
+    changes: dict[str, Any] = {name: sa.bindparam(f"to_{name}") for name in to}
+    changes |= {name: table.c[name] + sa.bindparam(f"more_{name}") for name in more}
+    return Prepared(sa.update(table).where(table.c.id == sa.bindparam("of")).values(changes))
 
 
 def _earlier(entry: Entry, row: Any) -> bool:
@@ -282,27 +310,16 @@ def _definition(entry: Entry, level: Level, instance_id: int | None) -> dict[str
 
 
 def _count_patient(tx: sa.Connection, entry: Entry, row: Any, *, new_study: bool, new_series: bool) -> None:
-    values = {
-        "n_studies": _p.n_studies + int(new_study),
-        "n_series": _p.n_series + int(new_series),
-        "n_instances": _p.n_instances + 1,
-    }
-    tx.execute(sa.update(schema.patients).where(_p.id == row.id).values(values))
-    if _earlier(entry, row):
-        key = sa.select(_p.patient_key).where(_p.id == row.id)
-        if tx.execute(key).scalar_one() == entry.patient_key:
-            tx.execute(
-                sa.update(schema.patients)
-                .where(_p.id == row.id)
-                .values(_definition(entry, Level.PATIENT, None))
-            )
+    more = {"n_studies": int(new_study), "n_series": int(new_series), "n_instances": 1}
+    to: dict[str, Any] = {}
+    if _earlier(entry, row) and _PATIENT_KEY.run(tx, {"of": row.id}).scalar_one() == entry.patient_key:
+        to = _definition(entry, Level.PATIENT, None)
+    _update(tx, schema.patients, row.id, to, more)
 
 
 def _count_study(tx: sa.Connection, entry: Entry, row: Any, instance_id: int, *, new_series: bool) -> None:
-    values: dict[str, Any] = {
-        "n_series": _s.n_series + int(new_series),
-        "n_instances": _s.n_instances + 1,
-        "bytes": _s.bytes + entry.size,
+    more = {"n_series": int(new_series), "n_instances": 1, "bytes": entry.size}
+    to: dict[str, Any] = {
         "updated_ns": entry.received_ns,
         "modalities": summary.joined(
             {*summary.parted(row.modalities), entry.levels[Level.SERIES]["modality"]}
@@ -312,15 +329,15 @@ def _count_study(tx: sa.Connection, entry: Entry, row: Any, instance_id: int, *,
         "sop_classes": summary.joined({*summary.parted(row.sop_classes), entry.sop_class}),
     }
     if _earlier(entry, row):
-        values |= _definition(entry, Level.STUDY, instance_id)
-    tx.execute(sa.update(schema.studies).where(_s.id == row.id).values(values))
+        to |= _definition(entry, Level.STUDY, instance_id)
+    _update(tx, schema.studies, row.id, to, more)
 
 
 def _count_series(tx: sa.Connection, entry: Entry, row: Any, instance_id: int) -> None:
-    values: dict[str, Any] = {"n_instances": _e.n_instances + 1, "updated_ns": entry.received_ns}
+    to: dict[str, Any] = {"updated_ns": entry.received_ns}
     if _earlier(entry, row):
-        values |= _definition(entry, Level.SERIES, instance_id)
-    tx.execute(sa.update(schema.series).where(_e.id == row.id).values(values))
+        to |= _definition(entry, Level.SERIES, instance_id)
+    _update(tx, schema.series, row.id, to, {"n_instances": 1})
 
 
 def _redefines(entry: Entry, study: Any, series: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 
 from pacs.audit.record import record
 from pacs.auth.actor import Actor
@@ -32,6 +33,14 @@ class _Fate(Enum):
     SUPERSEDED = "superseded"
     FORMER = "former"  # other bytes, received before those that are current by now
     KEPT_FIRST = "keep-first"
+
+
+class _Seen(Enum):
+    """What the index says of an instance before its bytes are kept."""
+
+    NEVER = "never"
+    HERE = "here"
+    OTHERWISE = "with other bytes"
 
 
 _RECORDED = {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}
@@ -108,7 +117,7 @@ class Ingest:
         entry = examine_at_rest(self._spool, stored)
         location = place or Location(layout.HOT, key, 0, entry.size)
 
-        def record_again(tx: Transaction) -> _Fate:
+        def record_again(_hope: bool, tx: Transaction) -> _Fate:  # noqa: FBT001 - as _transact calls
             fate = self._settled(tx, actor, entry, location, keep_first=False, tell=False)
             if fate is _Fate.DUPLICATE and location.tier == layout.HOT and _in_other_form(tx, entry):
                 packs.leave(tx, key)
@@ -169,16 +178,24 @@ class Ingest:
         return whole
 
     def _keep(self, actor: Actor, spooled: Spooled, entry: Entry) -> Receipt:
-        if self._is_here(entry):
+        known = self._known(entry)
+        if known is _Seen.HERE:
             return self._answer(self._record_duplicate(actor, entry), entry)
         key = self._writer.put(spooled, entry.key)
-        return self._settle(actor, entry, key, spooled)
+        return self._settle(actor, entry, key, spooled, new=known is _Seen.NEVER)
 
-    def _settle(self, actor: Actor, entry: Entry, key: str, spooled: Spooled) -> Receipt:
+    def _settle(
+        self, actor: Actor, entry: Entry, key: str, spooled: Spooled, *, new: bool = False
+    ) -> Receipt:
+        """`new`: its UID was not known a moment ago, so that is tried first."""
         location = Location(layout.HOT, key, 0, entry.size)
         keep_first = self._keep_first or actor.scope is not None
         try:
-            fate = self._transact(lambda tx: self._settled(tx, actor, entry, location, keep_first=keep_first))
+            fate = self._transact(
+                lambda hope, tx: self._settled(
+                    tx, actor, entry, location, keep_first=keep_first, new=new and hope
+                )
+            )
         except BaseException:
             self._withdraw(key, spooled)
             raise
@@ -204,17 +221,21 @@ class Ingest:
         if not recorded:
             self._hot.remove(key)
 
-    def _transact(self, work: Callable[[Transaction], _Fate]) -> _Fate:
+    def _transact(self, work: Callable[[bool, Transaction], _Fate]) -> _Fate:
+        """`work` is told whether nothing has come in its way yet."""
+        hope = True
         while True:
             try:
-                return self._db.transact(work)
+                return self._db.transact(partial(work, hope))
             except catalog.Moved:
-                continue
+                hope = False
 
-    def _is_here(self, entry: Entry) -> bool:
+    def _known(self, entry: Entry) -> "_Seen":
         with self._db.read() as tx:
             known = catalog.find(tx, entry.key.instance)
-            return known is not None and catalog.holds(tx, known, entry)
+            if known is None:
+                return _Seen.NEVER
+            return _Seen.HERE if catalog.holds(tx, known, entry) else _Seen.OTHERWISE
 
     def _record_duplicate(self, actor: Actor, entry: Entry) -> _Fate:
         with self._db.write() as tx:
@@ -230,10 +251,11 @@ class Ingest:
         *,
         keep_first: bool,
         tell: bool = True,
+        new: bool = False,
     ) -> _Fate:
         """Everything that must be true together, in one transaction. What is only recorded again
         is not told again."""
-        known = catalog.hold(tx, entry.key.instance)
+        known = None if new else catalog.hold(tx, entry.key.instance)
         if known is None:
             instance_id = catalog.insert(tx, entry)
             if instance_id is None:

@@ -56,7 +56,7 @@ def _as_received(spool: Spool, stored: Spooled, at_rest: Entry, received: Receiv
 
 def has_note(spooled: Spooled, meta: FileMeta) -> bool:
     """Whether an arriving file was kept in another form by the archive it comes from."""
-    return part10.note_of(_prefix(spooled, meta)) is not None
+    return part10.may_have_note(prefix := _prefix(spooled, meta)) and part10.note_of(prefix) is not None
 
 
 def without_note(spool: Spool, spooled: Spooled, meta: FileMeta) -> Spooled:
@@ -74,4 +74,6 @@ def without_note(spool: Spool, spooled: Spooled, meta: FileMeta) -> Spooled:
 
 
 def _prefix(spooled: Spooled, meta: FileMeta) -> bytes:
+    if len(spooled.prefix) == meta.dataset_offset:
+        return spooled.prefix
     return os.pread(spooled.fileno(), meta.dataset_offset, 0)

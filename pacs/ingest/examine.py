@@ -68,7 +68,7 @@ def file_meta(spooled: Spooled) -> tuple[FileMeta, bool]:
     recognised by its first element. Raises Broken."""
     if not spooled.size:
         raise Broken("empty", RULES["empty"])
-    buffer = mapped(spooled.fileno())
+    buffer = memoryview(spooled.prefix) if spooled.prefix else mapped(spooled.fileno())
     try:
         if not header.has_preamble(buffer):
             meta = header.guess_headless(buffer)

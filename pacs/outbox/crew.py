@@ -13,7 +13,7 @@ from pacs.errors import PacsError
 from pacs.outbox import log
 from pacs.outbox.deliveries import Note
 from pacs.outbox.handover import WAIT_S, Broker, Sender, obey
-from pacs.outbox.subscriber import Errand, Subscriber, describe, enrol, retire, serve
+from pacs.outbox.subscriber import Errand, Follower, Subscriber, describe, enrol, is_behind, retire, serve
 
 IDLE_S: Final = 0.2
 _TROUBLE_S: Final = 1.0
@@ -106,7 +106,14 @@ class Crew:
     def _serving(self, subscriber: Subscriber, broker: Broker | None) -> Callable[[], bool]:
         if isinstance(subscriber, Errand) and broker is not None:
             return lambda: broker.is_away(subscriber.name) and self._serve_alone(subscriber)
+        if isinstance(subscriber, Follower):
+            return lambda: self._follow(subscriber)
         return lambda: serve(self._db, subscriber)
+
+    def _follow(self, follower: Follower) -> bool:
+        """What arrives one by one is taken together, a few times a second: a transaction for each would
+        make those who bring it wait for the disk twice."""
+        return serve(self._db, follower) and is_behind(self._db, follower)
 
     def _serve_alone(self, errand: Errand) -> bool:
         with self._free[errand.name]:

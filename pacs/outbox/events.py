@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from pacs import clock
 from pacs.db import schema
+from pacs.db.prepared import Prepared
 
 
 class Kind(StrEnum):
@@ -38,12 +39,11 @@ def append(tx: sa.Connection, event: Event) -> None:
         "sop_instance_uid": event.sop_instance_uid,
         "payload": orjson.dumps(event.payload).decode() if event.payload else "",
     }
-    if tx.dialect.name == "postgresql":
-        tx.execute(_INSERT_PG, values)
-    else:
-        tx.execute(_INSERT, values)
+    _INSERT.run(tx, values)
 
 
-_INSERT = sa.insert(schema.outbox)
-# The transaction's own 64-bit number: readers take only what is older than every running one.
-_INSERT_PG = _INSERT.values(tx=sa.text("pg_current_xact_id()::text::bigint"))
+_INSERT = Prepared(
+    sa.insert(schema.outbox),
+    # The transaction's own 64-bit number: readers take only what is older than every running one.
+    postgresql=sa.insert(schema.outbox).values(tx=sa.text("pg_current_xact_id()::text::bigint")),
+)

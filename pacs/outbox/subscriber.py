@@ -100,6 +100,14 @@ def advance(db: Database, subscriber: Subscriber) -> bool:
     return db.transact(lambda tx: _advance(tx, subscriber))
 
 
+def is_behind(db: Database, subscriber: Subscriber) -> bool:
+    """Whether a whole batch is waiting, or something that failed before is due."""
+    with db.read() as tx:
+        at = log.position(tx, subscriber.name)
+        waiting = () if at is None else log.read(tx, at, subscriber.batch)
+        return len(waiting) == subscriber.batch or deliveries.is_due(tx, subscriber.name)
+
+
 def _is_worth_moving(subscriber: Subscriber, events: Sequence[Told]) -> bool:
     """What a subscriber does not care for is passed in larger strides."""
     if not events:

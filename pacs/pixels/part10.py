@@ -9,6 +9,7 @@ from pacs.errors import Invalid
 from pacs.pixels import vrs
 
 _GROUP_LENGTH, _TRANSFER_SYNTAX, _CREATOR, _INFORMATION = 0x0000, 0x0010, 0x0100, 0x0102
+_OURS = uids.RECEIVED_FORM.encode("ascii")
 _LONG = frozenset(vr.encode("ascii") for vr in vrs.LONG)
 _MAGIC = PREAMBLE + 4
 
@@ -29,9 +30,14 @@ def with_note(prefix: bytes, transfer_syntax: str, note: bytes) -> bytes:
     """The same for a file of the archive's own making, with `note` as its Private Information. The
     preamble is empty: what it may have said of the original is not true of this file. Raises Invalid."""
     elements = _elements(prefix)
-    elements[_CREATOR] = _element(_CREATOR, b"UI", uids.RECEIVED_FORM.encode("ascii"))
+    elements[_CREATOR] = _element(_CREATOR, b"UI", _OURS)
     elements[_INFORMATION] = _element(_INFORMATION, b"OB", note)
     return _written(bytes(PREAMBLE) + b"DICM", elements, transfer_syntax)
+
+
+def may_have_note(prefix: bytes) -> bool:
+    """Whether it is worth looking: whose note it is stands in it as it is."""
+    return _OURS in prefix
 
 
 def note_of(prefix: bytes) -> bytes | None:
@@ -62,7 +68,7 @@ def _steps(prefix: bytes, end: int) -> Iterator[tuple[int, bytes]]:
 
 def _is_ours(elements: dict[int, bytes]) -> bool:
     creator = elements.get(_CREATOR, b"")[8:].rstrip(b"\0 ")
-    return _INFORMATION in elements and creator == uids.RECEIVED_FORM.encode("ascii")
+    return _INFORMATION in elements and creator == _OURS
 
 
 def _written(begin: bytes, elements: dict[int, bytes], transfer_syntax: str) -> bytes:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from pacs.db import schema
 from pacs.db.connection import Database, paged
+from pacs.db.prepared import Prepared
 from pacs.store import layout
 
 
@@ -20,7 +21,7 @@ class Location:
     length: int
 
 
-_INSERT = sa.insert(schema.locations)
+_INSERT = Prepared(sa.insert(schema.locations))
 _CURRENT = (
     sa.select(
         schema.locations.c.tier, schema.locations.c.key, schema.locations.c.offset, schema.locations.c.length
@@ -47,8 +48,8 @@ _VERSION_BY_KEY = sa.select(schema.versions.c.id).where(
 
 
 def add(tx: sa.Connection, instance_id: int, location: Location) -> None:
-    tx.execute(
-        _INSERT,
+    _INSERT.run(
+        tx,
         {
             "instance_fk": instance_id,
             "tier": location.tier,

@@ -29,15 +29,16 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 class Spooled:
     """One arriving object: bytes go to disk as they come, their SHA-256 is taken on the way.
 
-    `digest` is that of the data set alone, so that the same data set brought by two wires (or by
-    two senders) is the same object; `prefix_digest` that of what stands before it.
+    `prefix` is what stands before the data set, empty where that cannot be told. `digest` is that of
+    the data set alone, so that the same data set brought by two wires (or by two senders) is the same
+    object; `prefix_digest` that of what stands before it.
     Leaving the `with` block removes the spool's link; one in the store stays."""
 
     def __init__(self, path: Path, *, flags: int = os.O_CREAT | os.O_EXCL) -> None:
         self.path = path
         self.size = 0
         self.received_ns = 0
-        self.dataset_offset = 0
+        self.prefix = b""
         self._head: bytearray | None = bytearray()
         self._hash = hashlib.sha256()
         self._prefix_hash = hashlib.sha256()
@@ -68,6 +69,10 @@ class Spooled:
                 view = view[os.write(self._fd, view) :]
 
     @property
+    def dataset_offset(self) -> int:
+        return len(self.prefix)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the data set, in hex; final once sealed."""
         return self._hash.hexdigest()
@@ -92,9 +97,9 @@ class Spooled:
             self._settle_head(head, begin or 0)
 
     def _settle_head(self, head: bytearray, begin: int) -> None:
-        self.dataset_offset = begin
-        self._prefix_hash.update(head[:begin])
-        self._hash.update(head[begin:])
+        self.prefix = bytes(head[:begin])
+        self._prefix_hash.update(self.prefix)
+        self._hash.update(memoryview(head)[begin:])
         self._head = None
 
     def fileno(self) -> int:

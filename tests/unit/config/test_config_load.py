@@ -82,6 +82,7 @@ def test_a_file_sets_everything() -> None:
         104,
         ("viewer", "sender"),
         ("echo", "query"),
+        False,
         ("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1"),
         ("1.2.840.10008.1.2.4.80",),
         "\\ISO 2022 IR 87",
@@ -263,6 +264,7 @@ def test_every_setting_is_explained_and_has_its_variable() -> None:
         assert setting.variable in {expected, ""}
     assert {s.name for s in settings() if not s.variable} == {
         "dimse.peers",
+        "dimse.tls",
         "auth.tokens",
         "ai.models",
         "ai.rules",
