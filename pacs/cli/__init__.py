@@ -12,6 +12,7 @@ from pacs.cli import (
     bring,
     check,
     codecs,
+    conformance,
     recompress,
     renditions,
     role,
@@ -74,6 +75,7 @@ app.command("import")(bring.bring)
 app.command("check")(check.check)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
+app.command("conformance")(conformance.conformance)
 app.command("recompress")(recompress.recompress)
 app.command("role", hidden=True)(role.role)
 app.add_typer(ai.app, name="ai")
