@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from dimse import dataset, question, status
+from dimse import dataset, preferring, question, status
 from dimse.channel import Channel, Counts, Courier, Item, Request
 from dimse.command import Operation
 from dimse.contexts import MODELS, Root
 from dimse.identifier import Identifier
 from dimse.mover import Mover
-from dimse.ports import Archive, Chosen
+from dimse.ports import Archive, Chosen, Retrieve
 from dimse.requestor import Target
 from dimse.status import Status
 from pacs import clock, log
@@ -51,11 +51,12 @@ def handle_move(archive: Archive, actor: Actor, request: Request, channel: Chann
         channel.reply(status.DESTINATION_UNKNOWN)
     else:
         chosen = archive.retrieve.choose(actor, wanted)
+        retrieve = preferring.for_station(archive.retrieve, config, peer.aet)
         tally = _Tally(channel, chosen.count)
         originator = (request.calling_aet, request.message_id)
-        proposed = _proposed(chosen, archive.retrieve.abilities)
+        proposed = _proposed(chosen, archive.retrieve.abilities, peer.send_transfer_syntaxes)
         mover = Mover(_target(config, peer), proposed, originator, tally.heartbeat)
-        _deliver(archive, chosen, mover, _News(tally, sending=tally.heartbeat), request)
+        _deliver(retrieve, chosen, mover, _News(tally, sending=tally.heartbeat), request)
 
 
 def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channel) -> None:
@@ -69,7 +70,8 @@ def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channe
     chosen = archive.retrieve.choose(actor, wanted)
     # Nothing else can be said on the association while a data set is under way on it (PS3.7 6.3.1).
     news = _News(_Tally(channel, chosen.count), sending=_silent)
-    _deliver(archive, chosen, nullcontext(channel.courier()), news, request)
+    retrieve = preferring.for_station(archive.retrieve, archive.config.dimse, request.calling_aet)
+    _deliver(retrieve, chosen, nullcontext(channel.courier()), news, request)
 
 
 def _wanted(asked: Identifier, root: Root) -> Wanted | Status:
@@ -101,16 +103,20 @@ def _target(config: DimseConfig, peer: Peer) -> Target:
     )
 
 
-def _proposed(chosen: Chosen, able: Abilities) -> dict[str, tuple[tuple[str, ...], ...]]:
+def _proposed(
+    chosen: Chosen, able: Abilities, preferred: tuple[str, ...]
+) -> dict[str, tuple[tuple[str, ...], ...]]:
     """Presentation contexts by SOP class."""
     stored: dict[str, list[str]] = {}
     for sop_class, syntax in chosen.contexts:
         stored.setdefault(sop_class, []).append(syntax)
-    return {sop_class: negotiate.proposals(syntaxes, able) for sop_class, syntaxes in stored.items()}
+    return {
+        sop_class: negotiate.proposals(syntaxes, able, preferred) for sop_class, syntaxes in stored.items()
+    }
 
 
 def _deliver(
-    archive: Archive,
+    retrieve: Retrieve,
     chosen: Chosen,
     opened: AbstractContextManager[Courier],
     news: "_News",
@@ -121,18 +127,18 @@ def _deliver(
         for stored in chosen:
             if tally.cancelled():
                 break
-            tally.count(stored.key.instance, _send(archive, stored, courier, news))
+            tally.count(stored.key.instance, _send(retrieve, stored, courier, news))
             tally.pending()
     tally.finish(request.context.transfer_syntax)
 
 
-def _send(archive: Archive, stored: StoredObject, courier: Courier, news: "_News") -> Status:
+def _send(retrieve: Retrieve, stored: StoredObject, courier: Courier, news: "_News") -> Status:
     """One sub-operation. An object that fails does not keep the others from going."""
     accepted = courier.accepts(stored.sop_class)
     if accepted is None:
         return status.NOT_SENT
     try:
-        with archive.retrieve.give(stored, accepted) as given:
+        with retrieve.give(stored, accepted) as given:
             item = Item(stored.sop_class, stored.key.instance, given.transfer_syntax)
             chunks = _ticking(given.dataset(news.tally.heartbeat), news.sending)
             first = next(chunks, b"")  # what cannot be read fails before anything of it is sent

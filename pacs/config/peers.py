@@ -34,8 +34,9 @@ class Peer:
     tls: bool = setting(False, "Whether its port speaks TLS; [dimse.tls] says whom we trust.")
     send_transfer_syntaxes: tuple[str, ...] = setting(
         (),
-        "Transfer syntaxes it is sent objects in where it accepts them, the best first, by UID or keyword; "
-        "after them whatever it accepts. Empty: objects go as they are stored wherever that is accepted.",
+        "Transfer syntaxes it would rather have, the best first, by UID or keyword: what is stored in one of "
+        "them goes as it is, everything else is converted to the first that it accepts and that is possible. "
+        "Empty: objects go as they are stored wherever that is accepted.",
         form="transfer-syntax",
     )
     accept_transfer_syntaxes: tuple[str, ...] = setting(
