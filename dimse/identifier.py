@@ -55,15 +55,15 @@ class Identifier:
         return {tag: key for tag, key in self.attributes.items() if _is_creator(tag)}
 
 
-def decode(raw: bytes, transfer_syntax: str) -> Identifier:
-    """Raises Invalid."""
+def decode(raw: bytes, transfer_syntax: str, undeclared: tuple[str, ...] = ()) -> Identifier:
+    """`undeclared` is the character set of text where none is declared, if that is known. Raises Invalid."""
     try:
         walk = header.walk(memoryview(raw), transfer_syntax)
     except header.Unreadable as error:
         raise Invalid(f"identifier cannot be read: {error}") from error
     reader = _Reader(memoryview(raw), big_endian=transfer_syntax == uids.EXPLICIT_BE)
     terms = reader.terms(walk.dataset)
-    return Identifier(terms, reader.dataset(walk.dataset, terms))
+    return Identifier(terms, reader.dataset(walk.dataset, terms or undeclared))
 
 
 def _paths(
@@ -130,10 +130,11 @@ class _Reader:
 def _decode(raw: bytes, vr: str, terms: tuple[str, ...]) -> str:
     if vr not in charsets.AFFECTED:
         return raw.decode("latin-1")
-    if terms:
-        return charsets.decode(raw, charsets.encodings(terms), vr)
-    # Bytes beyond ASCII without a character set are wrong (PS3.3 C.12.1.1.2) but common: UTF-8 is
-    # recognisable, everything else is most often Latin-1.
+    codecs = charsets.encodings(terms)
+    if codecs != charsets.DEFAULT:
+        return charsets.decode(raw, codecs, vr)
+    # Bytes beyond ASCII without a character set that has them are wrong (PS3.3 C.12.1.1.2) but common:
+    # UTF-8 is recognisable, everything else is most often Latin-1.
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

@@ -28,7 +28,7 @@ class Ingest(Protocol):
 
 
 class Search(Protocol):
-    def stream(self, actor: Actor, query: Query) -> Iterator[Match]: ...
+    def stream(self, actor: Actor, query: Query, stop: Callable[[], bool]) -> Iterator[Match]: ...
 
 
 class Given(Protocol):

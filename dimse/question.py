@@ -15,9 +15,11 @@ from pacs.errors import Invalid
 _LEVELS: Final[Mapping[str, Level]] = MappingProxyType({level.name: level for level in Level})
 
 
-def read(request: Request, channel: Channel) -> Identifier:
-    """Raises Invalid for what is no data set or larger than any identifier needs to be."""
-    return identifier.decode(gather(channel), request.context.transfer_syntax)
+def read(request: Request, channel: Channel, character_set: str = "") -> Identifier:
+    """`character_set` is that of a caller which does not say. Raises Invalid for what is no data set or
+    larger than any identifier needs to be."""
+    undeclared = tuple(character_set.split("\\")) if character_set else ()
+    return identifier.decode(gather(channel), request.context.transfer_syntax, undeclared)
 
 
 def gather(channel: Channel) -> bytes:

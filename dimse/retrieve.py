@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from dimse import calls, question, send, status
+from dimse import calls, preferring, question, send, status
 from dimse.channel import Channel, Courier, Item, Request
 from dimse.command import Operation
 from dimse.contexts import MODELS, Root
 from dimse.identifier import Identifier
 from dimse.mover import Mover
-from dimse.ports import Archive, Chosen
+from dimse.ports import Archive, Chosen, Retrieve
 from dimse.status import Status
 from dimse.tally import Tally
 from pacs.auth.actor import Actor
@@ -42,10 +42,11 @@ def handle_move(archive: Archive, actor: Actor, request: Request, channel: Chann
         channel.reply(status.DESTINATION_UNKNOWN)
     else:
         chosen = archive.retrieve.choose(actor, wanted)
+        retrieve = preferring.for_station(archive.retrieve, config, peer.aet)
         tally = Tally(channel, chosen.count, config.pending_seconds)
-        proposed = send.proposed((chosen,), archive.retrieve.abilities)
+        proposed = send.proposed((chosen,), archive.retrieve.abilities, peer.send_transfer_syntaxes)
         mover = Mover(calls.target(config, peer), proposed, (request.calling_aet, request.message_id))
-        _deliver(archive, chosen, mover, tally, request)
+        _deliver(retrieve, chosen, mover, tally, request)
 
 
 def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channel) -> None:
@@ -57,9 +58,10 @@ def handle_get(archive: Archive, actor: Actor, request: Request, channel: Channe
         channel.reply(wanted)
         return
     chosen = archive.retrieve.choose(actor, wanted)
+    retrieve = preferring.for_station(archive.retrieve, archive.config.dimse, request.calling_aet)
     tally = Tally(channel, chosen.count, archive.config.dimse.pending_seconds)
     courier: Courier = _Quietly(channel.courier(), tally)
-    _deliver(archive, chosen, nullcontext(courier), tally, request)
+    _deliver(retrieve, chosen, nullcontext(courier), tally, request)
 
 
 def _wanted(asked: Identifier, root: Root) -> Wanted | Status:
@@ -79,13 +81,17 @@ def _wanted(asked: Identifier, root: Root) -> Wanted | Status:
 
 
 def _deliver(
-    archive: Archive, chosen: Chosen, opened: AbstractContextManager[Courier], tally: Tally, request: Request
+    retrieve: Retrieve,
+    chosen: Chosen,
+    opened: AbstractContextManager[Courier],
+    tally: Tally,
+    request: Request,
 ) -> None:
     with tally.running(), opened as courier:
         for stored in chosen:
             if tally.cancelled():
                 break
-            tally.count(stored.key.instance, send.one(archive.retrieve, stored, courier, tally.check))
+            tally.count(stored.key.instance, send.one(retrieve, stored, courier, tally.check))
     tally.finish(request.context.transfer_syntax)
 
 

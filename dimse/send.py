@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from dimse import calls, status
+from dimse import calls, preferring, status
 from dimse.channel import Courier, Item
 from dimse.errors import Unreached
 from dimse.mover import Mover
@@ -33,17 +33,24 @@ def deliver(retrieve: Retrieve, config: DimseConfig, aet: str, chosen: Sequence[
     syntax it is stored in wherever the station takes it. Raises NotFound for a station that is not
     configured; what cannot be sent fails alone."""
     target = calls.target_of(config, aet)
-    with Mover(target, proposed(chosen, retrieve.abilities)) as courier:
+    wished = config.peers[aet].send_transfer_syntaxes
+    with Mover(target, proposed(chosen, retrieve.abilities, wished)) as courier:
         for stored in chain.from_iterable(chosen):
-            yield Sent(stored, one(retrieve, stored, courier, _nothing))
+            given = preferring.for_station(retrieve, config, aet)
+            yield Sent(stored, one(given, stored, courier, _nothing))
 
 
-def proposed(chosen: Iterable[Chosen], able: Abilities) -> dict[str, tuple[tuple[str, ...], ...]]:
-    """Presentation contexts by SOP class."""
+def proposed(
+    chosen: Iterable[Chosen], able: Abilities, preferred: tuple[str, ...]
+) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Presentation contexts by SOP class; `preferred` are transfer syntaxes that the station would rather
+    have."""
     stored: dict[str, list[str]] = {}
     for sop_class, syntax in dict.fromkeys(pair for part in chosen for pair in part.contexts):
         stored.setdefault(sop_class, []).append(syntax)
-    return {sop_class: negotiate.proposals(syntaxes, able) for sop_class, syntaxes in stored.items()}
+    return {
+        sop_class: negotiate.proposals(syntaxes, able, preferred) for sop_class, syntaxes in stored.items()
+    }
 
 
 def one(retrieve: Retrieve, stored: StoredObject, courier: Courier, working: Callable[[], None]) -> Status:

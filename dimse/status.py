@@ -9,7 +9,8 @@ from dimse.command import Operation
 from pacs.commitment.model import Verdict
 from pacs.dicom.attributes import tag_of
 from pacs.errors import Conflict, Forbidden, Invalid, NotAcceptable, NotFound, PacsError, Unavailable
-from pacs.ingest.receipt import Receipt, Refused
+from pacs.ingest.examine import RULES
+from pacs.ingest.receipt import Duplicate, Receipt, Refused
 from pacs.orders.model import Declined, Fault
 
 COMMENT_LENGTH: Final = 64  # Error Comment (0000,0902) has the VR LO
@@ -58,6 +59,8 @@ SOME_FAILED: Final = Status(0xB000, "one or more sub-operations failed or warned
 ALL_FAILED: Final = Status(0xA702, "no sub-operation succeeded")
 DESTINATION_UNKNOWN: Final = Status(0xA801, "move destination is not configured")
 
+IDENTIFIER_MISMATCH: Final = Status(0xA900, "identifier does not match SOP class")
+
 # Our own, for sub-operations that never reached a peer; only counted, never sent.
 _NO_CONTEXT: Final = 0xC301
 NOT_SENT: Final = Status(0xC302)
@@ -100,11 +103,14 @@ _DECLINED: Final[Mapping[Fault, int]] = MappingProxyType(
     }
 )
 _NO_LONGER_UPDATED: Final = 0xA506  # Error ID beside 0110
+# B000 (coercion) and B006 (elements discarded) are never due: every byte is kept as it came.
+DOES_NOT_MATCH: Final = Status(0xB007, "data set does not match SOP class")
 
 # PS3.4 Tables B.2-1, C.4-1, C.4-2 and C.4-3: out of resources differs by service.
 _UNAVAILABLE: Final[Mapping[int, int]] = MappingProxyType(
     {Operation.C_STORE: 0xA700, Operation.C_FIND: 0xA700, Operation.C_MOVE: 0xA701, Operation.C_GET: 0xA701}
 )
+RESOURCE_LIMITATION: Final = 0x0213
 _KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
     (Forbidden, 0x0124),
     (Invalid, 0xC100),
@@ -112,6 +118,43 @@ _KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
     (Conflict, 0xC102),
     (NotAcceptable, 0xC103),
 )
+_MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        0x0124: "not authorized: the station lacks the right",
+        0xC100: "unable to process: a value that is none, or a search that is too wide",
+        0xC101: "unable to process: not found",
+        0xC102: "unable to process: it contradicts what the archive holds",
+        0xC103: "unable to process: it cannot be given in the form asked for",
+    }
+)
+
+
+# What each service answers, besides what every one of them may.
+OF_SERVICE: Final[Mapping[int, tuple[Status, ...]]] = MappingProxyType(
+    {
+        Operation.C_ECHO: (SUCCESS,),
+        Operation.C_STORE: (
+            SUCCESS,
+            DOES_NOT_MATCH,
+            INVALID_SOP_INSTANCE,
+            NOT_NEGOTIATED,
+            *(Status(code, RULES.get(rule, rule)) for rule, code in _REFUSED.items()),
+        ),
+        Operation.C_FIND: (SUCCESS, PENDING, PENDING_UNSUPPORTED_KEYS, CANCEL, IDENTIFIER_MISMATCH),
+        Operation.C_MOVE: (
+            SUCCESS, PENDING, CANCEL, SOME_FAILED, ALL_FAILED, DESTINATION_UNKNOWN, IDENTIFIER_MISMATCH,
+        ),
+        Operation.C_GET: (SUCCESS, PENDING, CANCEL, SOME_FAILED, ALL_FAILED, IDENTIFIER_MISMATCH),
+    }
+)  # fmt: skip
+OF_EVERY_SERVICE: Final = (UNRECOGNIZED_OPERATION, MISTYPED_ARGUMENT, PROCESSING_FAILURE)
+
+
+def of_errors(operation: int) -> tuple[Status, ...]:
+    """What the kinds of refusal become for a service."""
+    unavailable = Status(_UNAVAILABLE.get(operation, RESOURCE_LIMITATION), "out of resources; try later")
+    return (unavailable, *(Status(code, _MEANINGS[code]) for _, code in _KINDS))
+
 
 # The services of PS3.7 10 have no codes of their own to add.
 _NORMALIZED_KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
@@ -134,12 +177,14 @@ FAILURE_REASONS: Final[Mapping[Verdict, int]] = MappingProxyType(
 def of_receipt(receipt: Receipt) -> Status:
     if isinstance(receipt, Refused):
         return Status(_REFUSED.get(receipt.rule, CANNOT_UNDERSTAND), receipt.reason)
+    if not isinstance(receipt, Duplicate) and receipt.remark:
+        return replace(DOES_NOT_MATCH, comment=receipt.remark)
     return SUCCESS
 
 
 def of_error(operation: int, error: PacsError) -> Status:
     if isinstance(error, Unavailable):
-        return Status(_UNAVAILABLE.get(operation, 0x0213), str(error))  # 0213: resource limitation
+        return Status(_UNAVAILABLE.get(operation, RESOURCE_LIMITATION), str(error))
     kinds = _NORMALIZED_KINDS if Operation.N_EVENT_REPORT <= operation <= Operation.N_DELETE else _KINDS
     code = next((code for kind, code in kinds if isinstance(error, kind)), PROCESSING_FAILURE.code)
     return Status(code, str(error))
@@ -168,7 +213,7 @@ def because(status: Status, reason: str) -> Status:
 
 def mismatch(comment: str) -> Status:
     """Identifier does not match SOP Class (PS3.4 Tables C.4-1 to C.4-3)."""
-    return Status(0xA900, comment)
+    return replace(IDENTIFIER_MISMATCH, comment=comment)
 
 
 def comment(status: Status) -> str:

@@ -13,6 +13,7 @@ from pacs.cli import (
     check,
     codecs,
     commitment,
+    conformance,
     orders,
     recompress,
     renditions,
@@ -81,6 +82,7 @@ app.command("echo")(stations.echo)
 app.command("send")(stations.send)
 app.command("audit")(audit.audit)
 app.command("codecs")(codecs.show)
+app.command("conformance")(conformance.conformance)
 app.command("recompress")(recompress.recompress)
 app.add_typer(ai.app, name="ai")
 app.add_typer(commitment.app, name="commitment")

@@ -31,6 +31,7 @@ class Peer:
         "Of what its roles allow, the services it may use: echo, store, query, retrieve, commitment, "
         "worklist, mpps.",
     )
+    tls: bool = setting(False, "Whether its port speaks TLS; [dimse.tls] says whom we trust.")
     commitment: Literal["same", "new"] = setting(
         "same",
         "Where it hears that its objects are kept: on the association it asked on while that is open, "
@@ -38,8 +39,9 @@ class Peer:
     )
     send_transfer_syntaxes: tuple[str, ...] = setting(
         (),
-        "Transfer syntaxes it is sent objects in where it accepts them, the best first, by UID or keyword; "
-        "after them whatever it accepts. Empty: objects go as they are stored wherever that is accepted.",
+        "Transfer syntaxes it would rather have, the best first, by UID or keyword: what is stored in one of "
+        "them goes as it is, everything else is converted to the first that it accepts and that is possible. "
+        "Empty: objects go as they are stored wherever that is accepted.",
         form="transfer-syntax",
     )
     accept_transfer_syntaxes: tuple[str, ...] = setting(
@@ -55,4 +57,3 @@ class Peer:
         "its request, or UTF-8.",
         form="character-set",
     )
-    tls: bool = setting(False, "Whether its port speaks TLS; [dimse.tls] says whom we trust.")

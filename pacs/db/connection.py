@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pacs import log
+from pacs.db.interrupt import watched
 from pacs.db.turn import Turn
 from pacs.errors import Invalid, Unavailable
 
@@ -56,11 +57,13 @@ class Database:
         return self._engine
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
-        """A read-only snapshot. Raises Unavailable when the database is away."""
+    def read(self, stop: Callable[[], bool] | None = None) -> Iterator[sa.Connection]:
+        """A read-only snapshot. `stop` is asked by another thread, now and then, whether to give up a
+        statement that takes long. Raises Unavailable when the database is away, and Interrupted."""
         with self._translated(), self._engine.connect() as connection:
             try:
-                yield connection
+                with watched(connection.connection.dbapi_connection, stop) if stop else nullcontext():
+                    yield connection
             finally:
                 connection.rollback()
 

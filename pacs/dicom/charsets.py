@@ -15,7 +15,10 @@ AFFECTED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _TEXT_DELIMITERS = set(b"\n\r\t\f\\")
 _NAME_DELIMITERS = set(b"^=\\")
 
-DEFAULT: tuple[str, ...] = ("iso8859",)
+DEFAULT_CODEC = "iso8859"
+DEFAULT: tuple[str, ...] = (DEFAULT_CODEC,)
+GB2312 = "iso_ir_58"
+_GB2312_DESIGNATED = "\x1b$)A"
 
 
 @lru_cache(maxsize=256)
@@ -45,9 +48,11 @@ def decode(raw: bytes, codecs: tuple[str, ...], vr: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return decode_bytes(raw, list(codecs), delimiters)
+            text = decode_bytes(raw, list(codecs), delimiters)
         except (LookupError, UnicodeError, ValueError):
             return _last_resort(raw, codecs[0])
+    # Python's codec for it takes no notice of the escape sequence, and pydicom expects that it does.
+    return text.replace(_GB2312_DESIGNATED, "") if GB2312 in codecs else text
 
 
 def _last_resort(raw: bytes, codec: str) -> str:

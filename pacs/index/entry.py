@@ -55,6 +55,7 @@ class Entry:
     patient_key: str
     levels: dict[Level, Row] = field(default_factory=dict)
     origin: Origin | None = None  # None: it is as it was received
+    remark: str = ""  # what is wrong with the object, which is kept all the same
 
     @property
     def received_digest(self) -> str:

@@ -299,9 +299,9 @@ class Ingest:
     def _answer(self, fate: _Fate, entry: Entry) -> Receipt:
         match fate:
             case _Fate.STORED:
-                return Stored(entry.key, entry.sop_class, entry.digest)
+                return Stored(entry.key, entry.sop_class, entry.digest, entry.remark)
             case _Fate.SUPERSEDED | _Fate.FORMER:
-                return Superseded(entry.key, entry.sop_class, entry.digest)
+                return Superseded(entry.key, entry.sop_class, entry.digest, entry.remark)
             case _:
                 return Duplicate(entry.key, entry.sop_class, entry.digest)
 

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pacs.dicom import header, json, uids
-from pacs.dicom.header import FileMeta, Unreadable
+from pacs.dicom.attributes import tag_of
+from pacs.dicom.header import FileMeta, Unreadable, Walk
 from pacs.dicom.level import Level
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid
 from pacs.index import entry as entries
 from pacs.index.entry import Entry
 from pacs.pixels import opened
+from pacs.pixels.frames import FrameTable
 from pacs.store.disk import DiskBlob, mapped
 from pacs.store.inflate import DEFLATED, inflate
 from pacs.store.spool import Spooled
@@ -112,7 +114,16 @@ def examine(spooled: Spooled, meta: FileMeta, expected: Expected) -> Entry:
         json=entries.compress(encoded.document()),
         patient_key=entries.patient_key(encoded, key.study),
         levels={level: entries.level_row(encoded, level) for level in Level},
+        remark=_remark(walked, table),
     )
+
+
+def _remark(walked: Walk, table: FrameTable | None) -> str:
+    """What an image promises and does not hold. It is kept: there may be no other."""
+    promised = header.integer(walked, tag_of("NumberOfFrames"), 1)
+    if table is None or table.count >= promised:
+        return ""
+    return f"pixel data of {table.count} frames where the object says {promised}"
 
 
 def _identity(encoded: json.Encoded, expected: Expected) -> tuple[InstanceKey, str]:

@@ -7,11 +7,13 @@ from pacs.dicom.uids import InstanceKey
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The object is durable and indexed."""
+    """The object is durable and indexed. `remark` says, without patient data, what is wrong with it
+    all the same."""
 
     key: InstanceKey
     sop_class: str
     digest: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Superseded:
     key: InstanceKey
     sop_class: str
     digest: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

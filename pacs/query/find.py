@@ -1,6 +1,6 @@
 """ONE QUERY: C-FIND, QIDO and the pages search here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol
@@ -11,6 +11,7 @@ from pacs.auth import policy
 from pacs.auth.actor import Actor
 from pacs.auth.policy import Action
 from pacs.db.connection import Database
+from pacs.db.interrupt import Interrupted
 from pacs.dicom.attributes import keyword_of, tag_of
 from pacs.errors import Forbidden, Invalid
 from pacs.query import compile as sql
@@ -25,6 +26,13 @@ _CHUNK = 500  # rows read at once
 _CHUNK_OF_DOCUMENTS = 64  # the JSON of an enhanced multi-frame instance can be megabytes
 
 _STUDY, _PATIENT = tag_of("StudyInstanceUID"), tag_of("PatientID")
+
+
+Stop = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
 
 
 class Recorder(Protocol):
@@ -71,12 +79,13 @@ class Search:
         with self._db.read() as tx:
             return sql.count(tx, how)
 
-    def stream(self, actor: Actor, query: Query) -> Iterator[Match]:
-        """Matches as they are read, in chunks; it ends when the consumer stops asking.
+    def stream(self, actor: Actor, query: Query, stop: Stop = _never) -> Iterator[Match]:
+        """Matches as they are read, in chunks; it ends when the consumer stops asking, or `stop` says
+        so. While the database is at work that is called by another thread.
 
-        Raises Invalid on the way when a search on stored JSON turns out too wide."""
+        Raises Invalid on the way when a search on stored JSON turns out too wide, and what `stop` does."""
         query = self._admit(actor, query)
-        return self._matches(query, query.limit)
+        return self._matches(query, query.limit, stop)
 
     def _admit(self, actor: Actor, query: Query) -> Query:
         """The query as it may be answered: who is limited to one study finds nothing outside it."""
@@ -110,19 +119,20 @@ class Search:
                 )
         self._written.add(look)
 
-    def _matches(self, query: Query, limit: int | None) -> Iterator[Match]:
-        reading = _Reading(self._db, query, plan(query), self._scan_limit)
+    def _matches(self, query: Query, limit: int | None, stop: Stop = _never) -> Iterator[Match]:
+        reading = _Reading(self._db, query, plan(query), self._scan_limit, stop)
         return islice(reading.matches(limit), limit)
 
 
 class _Reading:
     """One query being answered."""
 
-    def __init__(self, db: Database, query: Query, how: Plan, scan_limit: int) -> None:
+    def __init__(self, db: Database, query: Query, how: Plan, scan_limit: int, stop: Stop) -> None:
         self._db = db
         self._query = query
         self._plan = how
         self._scan_limit = scan_limit
+        self._stop = stop
         self._assembler = Assembler(query)
         self._stored = Stored()
         self._read = 0
@@ -139,11 +149,14 @@ class _Reading:
 
     def _chunks(self, size: int, offset: int) -> Iterator[Match]:
         after: sql.Position = ()
-        while True:
-            with self._db.read() as tx:
-                rows = sql.fetch(tx, self._plan, limit=size, offset=offset, after=after)
-                kept = self._fitting(tx, rows) if self._plan.residual else rows
-                documents = self._documents(tx, kept)
+        while not self._stop():
+            try:
+                with self._db.read(None if self._stop is _never else self._stop) as tx:
+                    rows = sql.fetch(tx, self._plan, limit=size, offset=offset, after=after)
+                    kept = self._fitting(tx, rows) if self._plan.residual else rows
+                    documents = self._documents(tx, kept)
+            except Interrupted:
+                return
             for row in kept:
                 document = documents.get(row.definers[self._query.level])
                 yield self._assembler.match(row, decode(document) if document else {})

@@ -11,6 +11,8 @@ WILD = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})  
 BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 _LONGEST = 4096  # characters of one value
 _MOST = 10_000  # values of one key
+_MOST_ALTERNATIVES = 900  # where one after the other is tried; SQLite bounds the depth of expressions
+_MOST_NAMES = 300  # each stands for three: its component groups
 _BIGGEST = 2**63
 
 _FORMS = {
@@ -31,6 +33,9 @@ def condition(path: Path, values: tuple[str, ...], *, fuzzy: bool = False) -> Co
     wanted = _cleaned(tag, vr, values)
     if not wanted or any(patterns.is_universal(v) for v in wanted):
         return None
+    most = _MOST_NAMES if vr == "PN" else _MOST_ALTERNATIVES
+    if len(wanted) > most and not _is_list(tag, vr, wanted):
+        raise _too_many(tag, most)
     if vr == "SQ":
         raise Invalid(f"{keyword_of(tag)} is a sequence and has no value of its own")
     here = (tag,)
@@ -44,6 +49,15 @@ def condition(path: Path, values: tuple[str, ...], *, fuzzy: bool = False) -> Co
     return Exact(here, tuple(_normal(tag, vr, v) for v in wanted))
 
 
+def _is_list(tag: int, vr: str, values: tuple[str, ...]) -> bool:
+    """Whether the values are looked up all at once, as UIDs are."""
+    return vr != "PN" and normal.is_single(tag) and not (vr in WILD and any(map(patterns.is_wild, values)))
+
+
+def _too_many(tag: int, most: int) -> Invalid:
+    return Invalid(f"{keyword_of(tag)} has more than {most} values", hint="ask in several smaller queries")
+
+
 def is_range(vr: str, values: tuple[str, ...]) -> bool:
     return vr in {"DA", "TM"} and len(values) == 1 and "-" in values[0]
 
@@ -52,9 +66,7 @@ def _cleaned(tag: int, vr: str, values: tuple[str, ...]) -> tuple[str, ...]:
     if vr in normal.UNSPLIT:
         values = ("\\".join(values),)
     if len(values) > _MOST:
-        raise Invalid(
-            f"{keyword_of(tag)} has more than {_MOST} values", hint="ask in several smaller queries"
-        )
+        raise _too_many(tag, _MOST)
     return tuple(v for v in (clean(keyword_of(tag), value) for value in values) if v)
 
 

@@ -52,13 +52,18 @@ def obtainable(stored: str, able: Abilities, *, pixels: bool = True) -> tuple[st
     )
 
 
-def proposals(stored: Collection[str], able: Abilities) -> tuple[tuple[str, ...], ...]:
+def proposals(
+    stored: Collection[str], able: Abilities, preferred: Collection[str] = ()
+) -> tuple[tuple[str, ...], ...]:
     """Presentation contexts for one SOP class towards a receiver that is not known: each syntax that is
-    stored by itself, so that the receiver cannot decide against it; then what there is to fall back
-    on: each native one, and one of the compressions, of which the receiver takes its choice."""
+    stored by itself, so that the receiver cannot decide against it, and so each that is `preferred`;
+    then what there is to fall back on: each native one, and one of the compressions, of which the
+    receiver takes its choice."""
     further = dict.fromkeys(
         target for syntax in stored for target in obtainable(syntax, able) if target not in stored
     )
+    wished = tuple((target,) for target in preferred if target in further)
+    further = dict.fromkeys(target for target in further if target not in preferred)
     compressed = tuple(target for target in further if target in _COMPRESSED)
     native = tuple((target,) for target in further if target in _NATIVE)
-    return (*((syntax,) for syntax in stored), *native, *((compressed,) if compressed else ()))
+    return (*((syntax,) for syntax in stored), *wished, *native, *((compressed,) if compressed else ()))

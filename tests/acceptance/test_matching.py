@@ -70,13 +70,19 @@ def identifier_of(level: Level, keys: dict[str, str]) -> Dataset:
 
 
 def by_find(
-    archive: ArchiveServer, level: Level, keys: dict[str, str], *, relational: bool = False
+    archive: ArchiveServer,
+    level: Level,
+    keys: dict[str, str],
+    *,
+    relational: bool = False,
+    combined: bool = False,
 ) -> tuple[int, list[str]]:
-    """Final status and identities found. A relational query is announced as PS3.4 C.5.1.1 wants."""
+    """Final status and identities found. Relational queries, and dates with their times as one moment,
+    are announced as PS3.4 C.5.1.1 wants."""
     model = UID(PATIENT_ROOT if level is Level.PATIENT else STUDY_ROOT)
     extension = SOPClassExtendedNegotiation()
     extension.sop_class_uid = model
-    extension.service_class_application_information = bytes([relational, 0, 0, 0, 0])
+    extension.service_class_application_information = bytes([relational, combined, 0, 0, 0])
     syntax = ExplicitVRLittleEndian if PRIVATE_VR.keys() & keys.keys() else ImplicitVRLittleEndian
     client = Client(archive.dimse_port)
     found, final = [], -1
@@ -92,15 +98,12 @@ def expected(case: Case) -> list[str]:
     return sorted(case.found if case.level is Level.PATIENT else map(uid, case.found))
 
 
-# C-FIND matches a date and its time as one moment only where that was negotiated (PS3.4 C.5.1.1),
-# which the archive does not offer; QIDO-RS always does (PS3.18 8.3.4.2). Each case runs where it holds.
-FIND_CASES = [case for case in CASES if not case.combined]
-
-
 @pytest.mark.filterwarnings("ignore:Invalid value for VR", "ignore:The value length")
-@pytest.mark.parametrize("case", FIND_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_c_find(case: Case, archive: ArchiveServer) -> None:
-    status, found = by_find(archive, case.level, case.keys, relational=case.relational)
+    status, found = by_find(
+        archive, case.level, case.keys, relational=case.relational, combined=case.combined
+    )
     assert status == 0x0000
     assert sorted(filter(None, found)) == expected(case)
 
@@ -110,6 +113,7 @@ def matches_each_alone(case: Case) -> bool:
     return {"StudyDate", "StudyTime"} <= case.keys.keys() and not case.combined
 
 
+# QIDO-RS always matches a date and its time as one moment (PS3.18 8.3.4.2). Each case runs where it holds.
 WEB_CASES = [case for case in CASES if case.level in RESOURCE and not matches_each_alone(case)]
 
 

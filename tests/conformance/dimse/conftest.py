@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from dimse.service import serve
-from pacs.config import AuthConfig, Config, DimseConfig, Peer, TokenEntry
+from pacs.config import AuthConfig, Config, DimseConfig, IndexConfig, Peer, StoreConfig, TokenEntry
 from pacs.runtime import Archive, open_archive
 from tests.support.dimse_client import Client, Station
 
@@ -41,6 +41,8 @@ def serving(
     callers: tuple[Peer, ...] = (),
     peers: tuple[Peer, ...] = (),
     tokens: tuple[TokenEntry, ...] = (TOKEN,),
+    index_url: str = "",
+    conflict: Literal["supersede", "keep-first"] = "supersede",
     **dimse: Any,
 ) -> Iterator[House]:
     """An archive whose known destinations are these stations. With `callers`, authentication is on and
@@ -51,7 +53,9 @@ def serving(
     settings = replace(DimseConfig(), peers=MappingProxyType(known), **dimse)
     stop = threading.Event()
     with contextlib.ExitStack() as stack:
-        archive = open_archive(Config(data=folder / "data", dimse=settings, auth=auth))
+        index, store = IndexConfig(index_url), StoreConfig(conflict=conflict)
+        config = Config(data=folder / "data", index=index, store=store, dimse=settings, auth=auth)
+        archive = open_archive(config)
         stack.callback(archive.close)
         sock = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
         thread = threading.Thread(target=serve, args=(archive, sock, stop))

@@ -80,6 +80,7 @@ def test_a_file_sets_everything() -> None:
         104,
         ("viewer", "sender"),
         ("echo", "query"),
+        False,
         "same",
         ("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1"),
         ("1.2.840.10008.1.2.4.80",),

@@ -109,7 +109,7 @@ class FakeArchive:
         self.kept.append(bytes(spooled.data))
         return Stored(InstanceKey("", "", expected.sop_instance), expected.sop_class, "")
 
-    def stream(self, actor: Actor, query: Query) -> Iterator[Match]:
+    def stream(self, actor: Actor, query: Query, stop: Callable[[], bool]) -> Iterator[Match]:
         self._fail()
         self.queries.append(query)
         for match in self.matches:

@@ -1,16 +1,20 @@
 """Keys become conditions, or a refusal that says what is expected."""
 
+import pathlib
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pacs.db.connection import Database, sqlite_url
 from pacs.dicom.attributes import ATTRIBUTES, tag_of
 from pacs.dicom.level import Level
 from pacs.errors import Invalid
 from pacs.query import parse
+from pacs.query.find import Search
 from pacs.query.model import DateTimeRange, Exact, FreeText, Path, Query, Range, Wildcard, Within
+from tests.unit.query.filled import VIEWER, create
 
 NAME, STUDY, DATE, TIME = map(tag_of, ("PatientName", "StudyInstanceUID", "StudyDate", "StudyTime"))
 SEQUENCE, STEP = tag_of("RequestAttributesSequence"), tag_of("ScheduledProcedureStepID")
@@ -142,6 +146,34 @@ def test_lower_levels_without_relational_queries() -> None:
     query = parse.from_keys(Level.STUDY, [(parse.path("Modality"), ("CT",))], relational=False)
     assert query.conditions == ()
     assert query.warnings == ("Modality is not matched: it belongs to a lower level",)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "form", "most"),
+    [
+        ("PatientID", "A%d*", 900),
+        ("PatientName", "A%d", 300),
+        ("PatientName", "*A%d*=?", 300),
+        ("ModalitiesInStudy", "A%d", 900),
+        ("SOPClassesInStudy", "1.%d", 900),
+    ],
+)
+def test_alternatives_beyond_what_a_database_takes(
+    keyword: str, form: str, most: int, tmp_path: pathlib.Path
+) -> None:
+    db = create(Database(sqlite_url(tmp_path / "index.db"), durable=False))
+    query = ask(**{keyword: "\\".join(form % n for n in range(most))})
+    assert Search(db).page(VIEWER, query).matches == ()
+    db.close()
+    with pytest.raises(Invalid, match=f"{keyword} has more than {most} values"):
+        ask(**{keyword: "\\".join(form % n for n in range(most + 1))})
+
+
+@pytest.mark.parametrize(("keyword", "form"), [("PatientID", "A%d"), ("StudyInstanceUID", "1.%d")])
+def test_lists_may_be_long(keyword: str, form: str) -> None:
+    assert ask(**{keyword: "\\".join(form % n for n in range(10_000))}).conditions
+    with pytest.raises(Invalid, match=f"{keyword} has more than 10000 values"):
+        ask(**{keyword: "\\".join(form % n for n in range(10_001))})
 
 
 @pytest.mark.parametrize(("offset", "limit"), [(-1, None), (0, -1)])
