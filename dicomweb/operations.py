@@ -60,6 +60,7 @@ class Declared:
 _LIMIT: Final = Parameter("limit", schemas.whole(1), "At most so many.")
 _UID: Final = schemas.UID
 _STUDY: Final = {"study": _UID}
+_ORDER: Final = {"order": schemas.whole(0)}
 
 DECLARED: Final[Mapping[tuple[str, str], Declared]] = {
     ("GET", "/healthz"): Declared(schemas.HEALTH),
@@ -75,6 +76,22 @@ DECLARED: Final[Mapping[tuple[str, str], Declared]] = {
             Parameter("offset", schemas.whole(0)),
         ),
     ),
+    ("GET", "/api/orders"): Declared(
+        schemas.ORDERS,
+        (
+            _LIMIT,
+            Parameter("below", schemas.whole(0), "The `next` of the page before."),
+            Parameter("open", schemas.TEXT, "1: without what is over."),
+        ),
+    ),
+    ("POST", "/api/orders"): Declared(schemas.ORDER, body=schemas.ANY_OBJECT, status=201),
+    ("GET", "/api/orders/{order}"): Declared(schemas.ORDER, path=_ORDER),
+    ("POST", "/api/orders/{order}/cancel"): Declared(schemas.ORDER, path=_ORDER),
+    ("GET", "/api/trash"): Declared(
+        schemas.TRASH, (_LIMIT, Parameter("before", schemas.whole(0), "The `next` of the page before."))
+    ),
+    ("GET", "/api/trash/{deletion}"): Declared(schemas.DELETION),
+    ("POST", "/api/trash/{deletion}/restore"): Declared(schemas.DELETION),
     ("GET", "/api/changes"): Declared(
         schemas.CHANGES,
         (

@@ -42,7 +42,7 @@ HEALTH: Final = record({"status": TEXT})
 READY: Final = record({"status": one_of("ready", "degraded")}, {"away": listed(TEXT)})
 ME: Final = record({"name": TEXT, "roles": listed(TEXT)})
 FACTS: Final = record(
-    dict.fromkeys(("version", "index", "aet", "dimse"), TEXT)
+    dict.fromkeys(("version", "index", "aet", "dimse", "ohif"), TEXT)
     | {
         name: whole(0)
         for name in ("patients", "studies", "series", "instances", "bytes", "disk_total", "disk_free")
@@ -82,6 +82,25 @@ WORKLIST_CHANGES: Final = record({"items": listed(ITEM), "version": whole(0), "m
 SCORE_CARD: Final = record(
     {"model": TEXT, "version": TEXT, "accepted": whole(0), "modified": whole(0), "rejected": whole(0)}
 )
+ORDER: Final = ANY_OBJECT
+ORDERS: Final = record({"orders": listed(ORDER), "next": perhaps(whole(0))})
+DELETION: Final = record(
+    {
+        "id": TEXT,
+        "level": one_of("study", "series", "instance"),
+        "study": UID,
+        "series": perhaps(UID),
+        "instance": perhaps(UID),
+        "deleted": MOMENT,
+        "by": TEXT,
+        "reason": TEXT,
+        "instances": whole(0),
+        "bytes": whole(0),
+        "state": TEXT,
+    },
+    {"hold": perhaps(TEXT), "dead_bytes": whole(0)},
+)
+TRASH: Final = record({"items": listed(DELETION), "next": perhaps(TEXT)})
 CHANGE: Final = record(
     {"token": TEXT, "kind": TEXT, "at": MOMENT},
     {"study": UID, "series": UID, "instance": UID, "workitem": UID},

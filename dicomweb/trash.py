@@ -44,6 +44,7 @@ def page(call: Call) -> Response:
 
 
 def one(call: Call) -> Response:
+    """One deletion, as it stands."""
     return _json(_shown(call.archive.trash.get(call.actor, call.part("deletion"))))
 
 

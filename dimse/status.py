@@ -83,6 +83,7 @@ _REFUSED: Final[Mapping[str, int]] = MappingProxyType(
         "transfer-syntax": 0xC006,
         "too-deep": 0xC007,
         "too-large-inflated": 0xC008,
+        "described": 0xC009,
         "keep-first": 0xC011,
         "no-result": 0xC012,
     }
@@ -118,8 +119,16 @@ _KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
     (Conflict, 0xC102),
     (NotAcceptable, 0xC103),
 )
+# The services of PS3.7 10 have no codes of their own to add.
+_NORMALIZED_KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
+    (Forbidden, 0x0124),
+    (Invalid, 0x0115),  # invalid argument value
+    (NotFound, NO_SUCH_SOP_INSTANCE.code),
+)
 _MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
     {
+        0x0112: "no such SOP instance",
+        0x0115: "a value that is none",
         0x0124: "not authorized: the station lacks the right",
         0xC100: "unable to process: a value that is none, or a search that is too wide",
         0xC101: "unable to process: not found",
@@ -145,6 +154,17 @@ OF_SERVICE: Final[Mapping[int, tuple[Status, ...]]] = MappingProxyType(
             SUCCESS, PENDING, CANCEL, SOME_FAILED, ALL_FAILED, DESTINATION_UNKNOWN, IDENTIFIER_MISMATCH,
         ),
         Operation.C_GET: (SUCCESS, PENDING, CANCEL, SOME_FAILED, ALL_FAILED, IDENTIFIER_MISMATCH),
+        Operation.N_ACTION: (SUCCESS, NO_SUCH_SOP_INSTANCE, NO_SUCH_ACTION),
+        **dict.fromkeys(
+            (Operation.N_CREATE, Operation.N_SET),
+            (
+                SUCCESS,
+                Status(_ATTRIBUTES_KEPT, "done; attributes of other SOP classes are kept as they are"),
+                INVALID_SOP_INSTANCE,
+                NOT_NEGOTIATED,
+                *(Status(code, fault.value) for fault, code in _DECLINED.items()),
+            ),
+        ),
     }
 )  # fmt: skip
 OF_EVERY_SERVICE: Final = (UNRECOGNIZED_OPERATION, MISTYPED_ARGUMENT, PROCESSING_FAILURE)
@@ -153,15 +173,12 @@ OF_EVERY_SERVICE: Final = (UNRECOGNIZED_OPERATION, MISTYPED_ARGUMENT, PROCESSING
 def of_errors(operation: int) -> tuple[Status, ...]:
     """What the kinds of refusal become for a service."""
     unavailable = Status(_UNAVAILABLE.get(operation, RESOURCE_LIMITATION), "out of resources; try later")
-    return (unavailable, *(Status(code, _MEANINGS[code]) for _, code in _KINDS))
+    return (unavailable, *(Status(code, _MEANINGS[code]) for _, code in _kinds(operation)))
 
 
-# The services of PS3.7 10 have no codes of their own to add.
-_NORMALIZED_KINDS: Final[tuple[tuple[type[PacsError], int], ...]] = (
-    (Forbidden, 0x0124),
-    (Invalid, 0x0115),  # invalid argument value
-    (NotFound, NO_SUCH_SOP_INSTANCE.code),
-)
+def _kinds(operation: int) -> tuple[tuple[type[PacsError], int], ...]:
+    return _NORMALIZED_KINDS if Operation.N_EVENT_REPORT <= operation <= Operation.N_DELETE else _KINDS
+
 
 # Failure Reason (0008,1197) of an object that a commitment does not cover (PS3.3 C.14.1.1).
 FAILURE_REASONS: Final[Mapping[Verdict, int]] = MappingProxyType(
@@ -185,8 +202,9 @@ def of_receipt(receipt: Receipt) -> Status:
 def of_error(operation: int, error: PacsError) -> Status:
     if isinstance(error, Unavailable):
         return Status(_UNAVAILABLE.get(operation, RESOURCE_LIMITATION), str(error))
-    kinds = _NORMALIZED_KINDS if Operation.N_EVENT_REPORT <= operation <= Operation.N_DELETE else _KINDS
-    code = next((code for kind, code in kinds if isinstance(error, kind)), PROCESSING_FAILURE.code)
+    code = next(
+        (code for kind, code in _kinds(operation) if isinstance(error, kind)), PROCESSING_FAILURE.code
+    )
     return Status(code, str(error))
 
 

@@ -2,7 +2,7 @@
 
 from itertools import chain
 
-from dimse import status
+from dimse import contexts, status
 from dimse.command import Operation
 from dimse.statement import association, prose, query
 from dimse.statement.markdown import Lines, heading, paragraph, table
@@ -72,7 +72,7 @@ def _service(service: Service) -> Lines:
         )
     for operation in service.operations:
         yield from _statuses(operation)
-    if Operation.C_FIND in service.operations:
+    if Operation.C_FIND in service.operations and contexts.MODALITY_WORKLIST not in service.sop_classes:
         yield from query.keys()
 
 

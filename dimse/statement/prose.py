@@ -44,6 +44,29 @@ GET: Final = """\
   syntaxes proposed for these, one is accepted in which objects can be delivered.
 """
 
+COMMITMENT: Final = """\
+- An object is committed to when its bytes were read from where they lie, and its digests compared, for this
+  very request. Failure reasons are 0110 (its bytes are damaged), 0112 (not here), 0119 (here as another SOP
+  class) and 0131 (the transaction UID was used before).
+- The result (N-EVENT-REPORT, event type 1 or 2) goes over the association of the request while that is
+  open, or over one that the archive opens to the configured station, proposing the role of SCP for itself;
+  which, can be configured. It is tried again for about half a day.
+"""
+
+WORKLIST: Final = """\
+- Every matching and return key of Table K.6-1 that an order holds, in sequences too; date and time of the
+  start are matched as one moment where that was negotiated. Items come in the order of their start.
+- A step leaves the list when it has ended, when it has begun, or never, by configuration.
+- FF01 says that a key could not be matched on. C-CANCEL is looked for before every item.
+"""
+
+PERFORMED_STEP: Final = """\
+- A step that is COMPLETED or DISCONTINUED is not changed any more: 0110 with Error ID A506.
+- A step need not have been scheduled. One that names scheduled steps changes their status; one that is
+  completed makes its study ready to be read as soon as all objects that it names are here.
+- Attributes that are not of this SOP class are kept and named in a warning (0107).
+"""
+
 NEGOTIATION: Final = """\
 - SCP/SCU role selection: granted as proposed for storage classes, so that C-GET can deliver.
 - Asynchronous operations window: one operation at a time.

@@ -61,4 +61,28 @@ SERVICES: Final[tuple[Service, ...]] = (
     _model("Query", "PS3.4 C.4.1", Operation.C_FIND, prose.QUERY),
     _model("Retrieve by C-MOVE", "PS3.4 C.4.2", Operation.C_MOVE, prose.MOVE),
     _model("Retrieve by C-GET", "PS3.4 C.4.3", Operation.C_GET, prose.GET),
+    Service(
+        "Storage commitment, push model",
+        "PS3.4 J.3",
+        (Operation.N_ACTION,),
+        (contexts.STORAGE_COMMITMENT,),
+        contexts.QUERY_SYNTAXES,
+        prose.COMMITMENT,
+    ),
+    Service(
+        "Modality worklist",
+        "PS3.4 K",
+        (Operation.C_FIND,),
+        (contexts.MODALITY_WORKLIST,),
+        contexts.QUERY_SYNTAXES,
+        prose.WORKLIST,
+    ),
+    Service(
+        "Modality performed procedure step",
+        "PS3.4 F.7",
+        (Operation.N_CREATE, Operation.N_SET),
+        (contexts.PERFORMED_STEP,),
+        contexts.QUERY_SYNTAXES,
+        prose.PERFORMED_STEP,
+    ),
 )

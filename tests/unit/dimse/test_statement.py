@@ -27,12 +27,20 @@ def test_the_committed_statement_is_the_generated_one() -> None:
 
 def test_every_service_is_stated_once() -> None:
     """A service that is answered joins `dimse.statement.services`."""
-    stated = [operation for service in SERVICES for operation in service.operations if service.scp]
-    assert sorted(stated) == sorted(session.SERVICES)
+    stated = [
+        (uid, operation)
+        for service in SERVICES
+        for operation in service.operations
+        for uid in service.sop_classes
+        if service.scp and (uid in contexts.NORMALIZED or uid == service.sop_classes[0])
+    ]
+    answered = [operation for uid, operation in stated if uid not in contexts.NORMALIZED]
+    assert sorted(answered) == sorted(session.SERVICES)
+    assert {pair for pair in stated if pair[0] in contexts.NORMALIZED} == session.NORMALIZED.keys()
 
 
 def test_every_sop_class_that_is_accepted_is_stated() -> None:
-    accepted = {contexts.VERIFICATION, *contexts.STORAGE}
+    accepted = {contexts.VERIFICATION, *contexts.STORAGE, *contexts.NORMALIZED}
     accepted |= {uid for models in contexts.MODELS.values() for uid in models}
     assert accepted == {uid for service in SERVICES for uid in service.sop_classes}
     for uid in accepted | contexts.TRANSFER_SYNTAXES:
@@ -58,7 +66,8 @@ def test_every_status_that_is_known_is_one_of_a_service() -> None:
     known = {one for one in vars(status).values() if isinstance(one, Status)} - INNER
     listed = {one for ones in status.OF_SERVICE.values() for one in ones} | set(status.OF_EVERY_SERVICE)
     assert known <= listed
-    assert status.OF_SERVICE.keys() == session.SERVICES.keys()
+    normalized = {operation for _, operation in session.NORMALIZED}
+    assert status.OF_SERVICE.keys() == session.SERVICES.keys() | normalized
 
 
 def test_every_reason_to_refuse_an_object_is_stated() -> None:
