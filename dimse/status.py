@@ -84,6 +84,7 @@ _REFUSED: Final[Mapping[str, int]] = MappingProxyType(
         "too-deep": 0xC007,
         "too-large-inflated": 0xC008,
         "described": 0xC009,
+        "bulk-data": 0xC00A,
         "keep-first": 0xC011,
         "no-result": 0xC012,
     }
