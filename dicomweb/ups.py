@@ -27,6 +27,7 @@ _TRANSACTION_NAMES: Final = (
     "00081195",
 )
 _MAX_LIMIT: Final = 5000
+_LITERAL: Final = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
 _DEFAULT_LIMIT: Final = 1000
 
 NOTICES: Final = {
@@ -69,7 +70,7 @@ def search(call: Call) -> Response:
     asked = qido.read(call.request.query_params.multi_items(), Level.IMAGE)
     limit = min(_DEFAULT_LIMIT if asked.limit is None else asked.limit, _MAX_LIMIT)
     page = call.archive.workitems.search(call.actor, _query(asked, limit))
-    warnings = [*asked.warnings, *page.warnings]
+    warnings = [*asked.warnings, *page.warnings, *([_LITERAL] if asked.fuzzy else ())]
     if not page.matches:
         response = Response(status_code=problems.NO_CONTENT)
     else:

@@ -37,7 +37,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArchiveServer]
 
 
 def listener(server: ArchiveServer) -> psutil.Process:
-    return next(one for one in server.processes() if "dimse" in one.cmdline()[-4:])
+    return next(one for one in server.processes() if one.name().startswith("pacs dimse"))
 
 
 def call(server: ArchiveServer) -> Peer:

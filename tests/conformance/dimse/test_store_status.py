@@ -183,7 +183,7 @@ def test_a_full_disk_is_out_of_resources_until_there_is_space(tmp_path: Path) ->
 @contextlib.contextmanager
 def no_file_beyond(server: ArchiveServer, size: int) -> Iterator[None]:
     """The listeners' writes fail beyond so many bytes of a file, as on a disk that is full."""
-    listeners = [p for p in server.processes() if "dimse" in p.cmdline()]
+    listeners = [p for p in server.processes() if p.name().startswith("pacs dimse")]
     assert listeners
     before = [process.rlimit(psutil.RLIMIT_FSIZE) for process in listeners]
     for process in listeners:

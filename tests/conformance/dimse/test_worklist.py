@@ -333,5 +333,5 @@ def test_who_looked_is_written_down(served: tuple[Archive, int]) -> None:
     find(port, keys({"Modality": "CT"}, PatientID="P1"), aet="LOOKER")
     rows = list(trail(archive.db, actor="LOOKER"))
     assert [(row.action, row.patient_id, row.detail) for row in rows] == [
-        ("schedule", "P1", "worklist PatientID Modality")
+        ("scheduled", "P1", "worklist PatientID Modality")
     ]
