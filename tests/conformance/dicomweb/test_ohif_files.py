@@ -31,7 +31,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def prepared(folder: Path) -> None:
     (folder / SCRIPT).write_bytes(CONTENT)
-    (folder / f"{SCRIPT}.gz").write_bytes(gzip.compress(CONTENT))
+    (folder / f"{SCRIPT}.gz").write_bytes(gzip.compress(CONTENT, mtime=0))
     (folder / f"{SCRIPT}.br").write_bytes(b"as if by brotli")
     (folder / "assets").mkdir()
     (folder / "assets" / "dot.png").write_bytes(b"\x89PNG")
@@ -59,8 +59,8 @@ def configured(url: str, **headers: str) -> dict[str, Any]:
     ("accepted", "coding", "content"),
     [
         ("gzip, deflate, br, zstd", "br", b"as if by brotli"),
-        ("gzip", "gzip", gzip.compress(CONTENT)),
-        ("br;q=0, gzip;q=0.5", "gzip", gzip.compress(CONTENT)),
+        ("gzip", "gzip", gzip.compress(CONTENT, mtime=0)),
+        ("br;q=0, gzip;q=0.5", "gzip", gzip.compress(CONTENT, mtime=0)),
         ("identity", None, CONTENT),
         ("", None, CONTENT),
         ("deflate", None, CONTENT),
