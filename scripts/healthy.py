@@ -12,6 +12,7 @@ from pathlib import Path
 
 WAIT_S = 5.0
 SERVER_ERROR = 500
+ROLES = {"dimse", "web", "worker"}
 
 
 def parents() -> dict[int, int]:
@@ -39,11 +40,12 @@ def roles_below(ancestor: int) -> set[str]:
     found = set()
     for process in tree:
         try:
-            words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+            name = Path(f"/proc/{process}/comm").read_text().strip()
         except OSError:
             continue
-        if "pacs" in words and "role" in words and is_below(process, ancestor, tree):
-            found.add(words[words.index("role") + 1])
+        role = name.removeprefix("pacs ").partition("-")[0]  # as pacs/cli/forked.py names them
+        if role in ROLES and is_below(process, ancestor, tree):
+            found.add(role)
     return found
 
 

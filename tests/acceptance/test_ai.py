@@ -239,7 +239,7 @@ def test_the_token_of_a_job_over_the_wire(deploy: Callable[..., ArchiveServer], 
     at = f"{server.url}/api/ai/runs/{run}/findings"
     assert httpx.post(at, json=told).status_code == 403, "nobody else tells findings"
     assert httpx.post(at, json=told | {"patient_id": "ELSE"}, headers=shown).status_code == 400
-    assert httpx.post(at, content=b" " * (2 << 20), headers=shown).status_code == 400
+    assert httpx.post(at, content=b" " * (2 << 20), headers=shown).status_code == 413
     assert httpx.post(at.replace(run, "0" * 32), json=told, headers=shown).status_code == 403
     assert httpx.post(at, json=told, headers=shown).status_code == 202
     assert httpx.post(at, json=told, headers=shown).status_code == 202

@@ -98,7 +98,7 @@ def test_every_form_of_it(url: str, client: httpx.Client) -> None:
         (changed(priority="STAT"), "application/json", 400, "priority is not a field of an order"),
         ("{", "application/json", 400, "the order is not JSON: line 1, column 2"),
         ("<order/>", "application/xml", 415, "an order comes as JSON or as a worklist item"),
-        ("x" * ((1 << 20) + 1), "application/json", 400, "the request has more than 1048576 bytes"),
+        ("x" * ((1 << 20) + 1), "application/json", 413, "the payload has more than 1048576 bytes"),
         ("letter", "application/dicom", 400, ""),
     ],
 )  # fmt: skip
