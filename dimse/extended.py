@@ -32,7 +32,7 @@ class QueryOptions:
 NOTHING: Final = QueryOptions()
 
 SUPPORTED: Final = {
-    Operation.C_FIND: QueryOptions(relational=True, combined_date_time=True),
+    Operation.C_FIND: QueryOptions(relational=True, combined_date_time=True, fuzzy=True),
     Operation.C_MOVE: QueryOptions(relational=True),
     Operation.C_GET: QueryOptions(relational=True),
 }

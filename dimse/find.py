@@ -25,8 +25,8 @@ def handle(archive: Archive, actor: Actor, request: Request, channel: Channel) -
     if isinstance(level, Status):
         channel.reply(level)
         return
-    combined = request.context.extended.combined_date_time
-    query = parse.from_keys(level, asked.keys(), combined=combined)
+    agreed = request.context.extended
+    query = parse.from_keys(level, asked.keys(), combined=agreed.combined_date_time, fuzzy=agreed.fuzzy)
     written = text.only(character_set) if character_set else text.repertoire(asked.character_set)
     form = _Form(request.context.transfer_syntax, written, archive.config.dimse.aet)
     answers = _Answers(asked, query, form)

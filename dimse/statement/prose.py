@@ -24,7 +24,8 @@ QUERY: Final = """\
   relational queries were negotiated, and come back empty.
 - A date and its time are matched as one moment where that was negotiated, each alone otherwise.
 - Person names match whatever the case, accents and width of their letters, in any of their three component
-  groups, or in the one that the key names by its place.
+  groups, or in the one that the key names by its place; names that sound alike match as well where fuzzy
+  matching was negotiated.
 - Attributes that the index does not keep are matched on the stored objects, among what the other keys leave;
   a search that would read too many of them is refused with C100.
 - FF01 says that a key could not be matched on, such as a count. Every attribute asked for is returned, empty

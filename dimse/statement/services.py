@@ -56,6 +56,7 @@ SERVICES: Final[tuple[Service, ...]] = (
         (contexts.VERIFICATION,),
         contexts.QUERY_SYNTAXES,
         prose.VERIFICATION,
+        scu=True,
     ),
     STORAGE,
     _model("Query", "PS3.4 C.4.1", Operation.C_FIND, prose.QUERY),

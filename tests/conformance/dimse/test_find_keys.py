@@ -133,6 +133,14 @@ def test_a_date_and_its_time_are_one_moment_where_that_was_negotiated(house: Hou
     assert (answer[:2], found) == (bytes((1, 0)), ["2", "5", "8"])
 
 
+def test_names_that_sound_alike_where_that_was_negotiated(house: House) -> None:
+    keys = identifier("STUDY", StudyInstanceUID="", PatientName="Mueler")
+    answer, found = negotiated(house, bytes((0, 0, 1)), keys)
+    assert (answer, found) == (bytes((0, 0, 1)), ["3"])
+    answer, found = negotiated(house, bytes((1, 0, 0)), keys)
+    assert (answer, found) == (bytes((1, 0, 0)), [])
+
+
 def test_sequence_matching(house: House) -> None:
     def series(**item: str) -> list[str]:
         inner = Dataset()

@@ -128,4 +128,4 @@ def test_pynetdicom_hears_what_was_agreed_on(house: House) -> None:
     extension.service_class_application_information = b"\1\1\1\1"
     with house.client.association([build_context(STUDY_ROOT)], [window, extension]) as association:
         assert association.acceptor.asynchronous_operations == (1, 1)
-        assert association.acceptor.sop_class_extended == {STUDY_ROOT: b"\1\1\0\0"}
+        assert association.acceptor.sop_class_extended == {STUDY_ROOT: b"\1\1\1\0"}

@@ -29,7 +29,7 @@ def test_operations_go_one_at_a_time(window: Window) -> None:
 @pytest.mark.parametrize(
     ("model", "asked", "said"),
     [
-        (FIND, b"\1\1\1\1\1", b"\1\1\0\0\0"),
+        (FIND, b"\1\1\1\1\1", b"\1\1\1\0\0"),
         (FIND, b"\0\1", b"\0\1"),
         (FIND, b"\1", b"\1"),
         (FIND, b"\1\1\0\0\0\1\1", b"\1\1\0\0\0"),
