@@ -252,8 +252,8 @@ def test_packs_that_were_overtaken_do_not_bring_it_back(opened: Opener, tmp_path
     mover = _mover(archive)
     real = mover._verify
 
-    def deleted_meanwhile(wanted: object, claim: object) -> None:
-        real(wanted, claim)
+    def deleted_meanwhile(wanted: object) -> None:
+        real(wanted)
         archive.trash.purge(ME, archive.trash.delete(ME, of(items[0], "STUDY")).name)
 
     mover._verify = deleted_meanwhile

@@ -15,7 +15,16 @@ from tests.support.dicom_object import DicomObject
 from tiering.service import open_tiering
 
 # Numbers that a database gives as it likes, and the moment of the latest change.
-_PRIVATE = {"id", "definer_fk", "updated_ns", "series_fk", "study_fk", "patient_id_fk", "instance_fk"}
+_PRIVATE = {
+    "revision",
+    "id",
+    "definer_fk",
+    "updated_ns",
+    "series_fk",
+    "study_fk",
+    "patient_id_fk",
+    "instance_fk",
+}
 _SHOWN = (
     schema.patients,
     schema.studies,
