@@ -95,6 +95,9 @@ def filled(path: str, item: DicomObject) -> str:
     values |= {"{deletion}": "d1"}
     for name, value in values.items():
         path = path.replace(name, value)
+    if path == "/wado":  # PS3.18 9: everything is said behind the question mark
+        names = f"studyUID={item.study}&seriesUID={item.series}&objectUID={item.instance}"
+        path += f"?requestType=WADO&contentType=application/dicom&{names}"
     assert "{" not in path, f"a new placeholder: say here what stands for it: {path}"
     return path
 
