@@ -82,7 +82,8 @@ def test_frames_and_bulk_data(said: dict[str, Any], objects: list[DicomObject]) 
     for call in ("frame", "frameByType", "bulk", "bulkSingle"):
         assert said[call] == pixels, call
     assert said["frameMissing"] == 404
-    assert said["bulkRange"] in ([100], [2 * 64 * 64])
+    (some,) = said["bulkRange"]  # of the first 100 bytes of an answer in which the part has a head
+    assert 0 <= some <= 100
 
 
 def test_pictures(said: dict[str, Any]) -> None:
