@@ -29,6 +29,7 @@ name = "everything"
 tier = "cold"
 """
 OFTEN, NEVER = 1.0, 86_400.0
+LISTENERS = ("dimse", "web")  # no worker: its first round would come at a moment of its own
 DEST_PORT = free_port()
 DEST = f'[dimse.peers.DEST]\nhost = "127.0.0.1"\nport = {DEST_PORT}\n'
 
@@ -113,7 +114,7 @@ def test_studies_move_by_rules_and_come_back_the_same(
 
 
 def test_plan_run_hold_and_status_tell_what_they_do(deploy: Callable[..., ArchiveServer]) -> None:
-    server = deploy(config=settings(s3_server.shared(), every=NEVER))
+    server = deploy(config=settings(s3_server.shared(), every=NEVER), arguments=LISTENERS)
     kept, moved = ct_series(2, rows=16, columns=16), ct_series(2, rows=16, columns=16)
     for items in (kept, moved):
         Client(server.dimse_port).store(items)
@@ -138,7 +139,7 @@ def test_plan_run_hold_and_status_tell_what_they_do(deploy: Callable[..., Archiv
 
 
 def test_a_study_that_is_being_read_comes_back_hot(deploy: Callable[..., ArchiveServer]) -> None:
-    server = deploy(config=settings(s3_server.shared(), every=NEVER))
+    server = deploy(config=settings(s3_server.shared(), every=NEVER), arguments=LISTENERS)
     items = ct_series(3, rows=16, columns=16)
     Client(server.dimse_port).store(items)
     move_all(server)
@@ -155,7 +156,7 @@ def test_a_study_that_is_being_read_comes_back_hot(deploy: Callable[..., Archive
 
 def test_a_bucket_that_is_away(deploy: Callable[..., ArchiveServer], bucket_server: S3Server) -> None:
     """Cold studies say when to ask again, hot ones are not affected, and it heals by itself."""
-    server = deploy(config=settings(bucket_server, every=NEVER), dimse_settings=DEST)
+    server = deploy(config=settings(bucket_server, every=NEVER), arguments=LISTENERS, dimse_settings=DEST)
     cold = ct_series(2, rows=16, columns=16)
     Client(server.dimse_port).store(cold)
     move_all(server)
@@ -222,7 +223,7 @@ def test_a_pack_is_a_plain_tar(deploy: Callable[..., ArchiveServer], tmp_path: P
     folder = tmp_path / "share"
     folder.mkdir()
     config = f'[cold]\nendpoint_url = "file://{folder}"\ngrace_seconds = 0\n'
-    server = deploy(config=config + EVERYTHING_COLD.format(keep=0.0, every=NEVER))
+    server = deploy(config=config + EVERYTHING_COLD.format(keep=0.0, every=NEVER), arguments=LISTENERS)
     items = ct_series(5, rows=16, columns=16)
     Client(server.dimse_port).store(items)
     move_all(server)
