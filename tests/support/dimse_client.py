@@ -286,7 +286,7 @@ def station(pairs: Iterable[tuple[str, str]], *, aet: str = "DEST", port: int = 
         server.shutdown()
 
 
-def wait_for(condition: Any, seconds: float = 20.0) -> None:
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
     """Until the callable gives something true."""
     deadline = time.monotonic() + seconds
     while not condition():
