@@ -35,7 +35,8 @@ async def place(call: Call) -> Response:
 
     def work() -> Response:
         order = call.archive.orders.place(call.actor, form(raw))
-        return _json(shown(order), problems.CREATED, {"Location": f"/api/orders/{order.number}"})
+        location = f"{call.outside.path}/api/orders/{order.number}"
+        return _json(shown(order), problems.CREATED, {"Location": location})
 
     return await run_in_threadpool(work)
 
