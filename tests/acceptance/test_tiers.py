@@ -139,7 +139,7 @@ def test_plan_run_hold_and_status_tell_what_they_do(deploy: Callable[..., Archiv
 
 
 def test_a_study_that_is_being_read_comes_back_hot(deploy: Callable[..., ArchiveServer]) -> None:
-    server = deploy(config=settings(s3_server.shared(), every=NEVER), arguments=LISTENERS)
+    server = deploy(config=settings(s3_server.shared(), every=NEVER))
     items = ct_series(3, rows=16, columns=16)
     Client(server.dimse_port).store(items)
     move_all(server)
