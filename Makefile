@@ -9,7 +9,7 @@ AET ?= HILUM
 CONFIG ?= examples/laptop.toml
 VIEWER ?= build/viewer
 # Workers that share the test suite; 0 runs it in one process.
-JOBS ?= 3
+JOBS ?= 2
 # Further words for pytest, e.g. make test ARGS="tests/unit -k names"
 ARGS ?=
 

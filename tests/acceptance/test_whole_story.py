@@ -30,9 +30,9 @@ from tests.support.s3_server import S3Server
 from tests.support.web_client import Web, digests_of
 
 STUDIES, FOUND = 10, 6  # the seventh
-UNREAD_SECONDS = 25.0
+UNREAD_SECONDS = 45.0
 FASTER = 2.0  # seconds between the answer of the model and the new order before one's eyes
-PATIENCE = 90.0
+PATIENCE = 150.0
 NEXT_TO_GREATEST = 4000  # of 12 bits; above that the example model sees a bright spot
 REMEMBER_STATES = """addEventListener("DOMContentLoaded", () => {
   const canvas = document.getElementById("stack");
