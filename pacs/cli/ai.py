@@ -1,13 +1,11 @@
 """`pacs ai`: the models, what they were asked, and what became of it."""
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pacs import clock, log
+from pacs import clock
 from pacs.cli.common import (
     DIFFERENCE,
     OK,
@@ -15,18 +13,15 @@ from pacs.cli.common import (
     DataOption,
     JsonOption,
     columns,
-    effective,
     local_actor,
+    opened,
     out,
     print_json,
 )
 from pacs.errors import Invalid
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ai_routing.service import Shown
-    from pacs.runtime import Archive
 
 app = typer.Typer(help="Models: how they do, what they were asked, asking again.", no_args_is_help=True)
 
@@ -38,7 +33,7 @@ def status(config: ConfigOption = None, data: DataOption = None, *, as_json: Jso
     Exit code 1 when there are such."""
     from ai_routing import service
 
-    with _opened(config, data) as archive:
+    with opened(config, data, "ai") as archive:
         found = service.status(archive, local_actor())
     if as_json:
         print_json([dataclasses.asdict(one) for one in found])
@@ -68,7 +63,7 @@ def runs(
     """What the models were asked, newest first."""
     from ai_routing import service
 
-    with _opened(config, data) as archive:
+    with opened(config, data, "ai") as archive:
         found = service.shown(archive, local_actor(), study_uid=study, limit=limit)
     if as_json:
         print_json([dataclasses.asdict(one) for one in found])
@@ -90,7 +85,7 @@ def retry(
 
     if bool(run) == everything:
         raise Invalid("name one run, or say --all", hint="`pacs ai runs` lists them")
-    with _opened(config, data) as archive:
+    with opened(config, data, "ai") as archive:
         out.print(f"{service.retry(archive, local_actor(), run)} to be tried again")
 
 
@@ -103,20 +98,8 @@ def rerun(
     """Ask the models that the rules want about a study anew."""
     from ai_routing import service
 
-    with _opened(config, data) as archive:
+    with opened(config, data, "ai") as archive:
         out.print(f"{service.rerun(archive, local_actor(), study)} models are asked anew")
-
-
-@contextmanager
-def _opened(config: "Path | None", data: "Path | None") -> "Iterator[Archive]":
-    from pacs.runtime import open_archive
-
-    log.setup("WARNING", role="ai")
-    archive = open_archive(effective(config, data))
-    try:
-        yield archive
-    finally:
-        archive.close()
 
 
 def _line(one: "Shown") -> list[str]:

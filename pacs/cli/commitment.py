@@ -1,13 +1,10 @@
 """`pacs commitment`: what stations were promised, and which of them do not know it yet."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pacs import clock, log
+from pacs import clock
 from pacs.cli.common import (
     DIFFERENCE,
     OK,
@@ -15,15 +12,14 @@ from pacs.cli.common import (
     DataOption,
     JsonOption,
     columns,
-    effective,
     local_actor,
+    opened,
     out,
     print_json,
 )
 
 if TYPE_CHECKING:
     from pacs.commitment.model import Shown
-    from pacs.runtime import Archive
 
 app = typer.Typer(help="Storage commitment: what stations were promised.", no_args_is_help=True)
 
@@ -40,7 +36,7 @@ def listed(
     """Requests of stations, newest first: how many of their objects are kept, and whether they know.
 
     Parked ones were given up and wait for `pacs commitment retry`; exit code 1 when there are such."""
-    with _opened(config, data) as archive:
+    with opened(config, data, "commitment") as archive:
         found = archive.commitments.shown(local_actor(), untold=untold, limit=limit)
     if as_json:
         print_json([_plain(one) for one in found])
@@ -53,20 +49,8 @@ def listed(
 @app.command("retry")
 def retry(config: ConfigOption = None, data: DataOption = None) -> None:
     """Try again what was given up."""
-    with _opened(config, data) as archive:
+    with opened(config, data, "commitment") as archive:
         out.print(f"{archive.commitments.retry(local_actor())} to be tried again")
-
-
-@contextmanager
-def _opened(config: Path | None, data: Path | None) -> "Iterator[Archive]":
-    from pacs.runtime import open_archive
-
-    log.setup("WARNING", role="commitment")
-    archive = open_archive(effective(config, data))
-    try:
-        yield archive
-    finally:
-        archive.close()
 
 
 def _state(one: "Shown") -> str:

@@ -5,16 +5,21 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 
+from pacs import log
 from pacs.auth.actor import Actor, Role
 from pacs.config import FILE_VARIABLE, Config, load
 from pacs.errors import Invalid, PacsError, Unavailable
+
+if TYPE_CHECKING:
+    from pacs.runtime import Archive
 
 OK: Final = 0
 DIFFERENCE: Final = 1
@@ -107,3 +112,16 @@ def complain(error: PacsError) -> None:
     if error.hint:
         err.print("hint:", style="bold", end="  ")
         err.print(error.hint)
+
+
+@contextmanager
+def opened(config: Path | None, data: Path | None, role: str) -> "Iterator[Archive]":
+    """The archive of the settings, for a command that works on it; `role` stands in its log lines."""
+    from pacs.runtime import open_archive
+
+    log.setup("WARNING", role=role)
+    archive = open_archive(effective(config, data))
+    try:
+        yield archive
+    finally:
+        archive.close()

@@ -1,20 +1,18 @@
 """`pacs orders`: what is to be scanned."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from pacs import log
 from pacs.cli.common import (
     ConfigOption,
     DataOption,
     JsonOption,
     columns,
-    effective,
     local_actor,
+    opened,
     out,
     print_json,
 )
@@ -22,7 +20,6 @@ from pacs.errors import Invalid
 
 if TYPE_CHECKING:
     from pacs.orders.model import DataSet, Order
-    from pacs.runtime import Archive
 
 app = typer.Typer(help="Orders: what modalities find in their worklist.", no_args_is_help=True)
 _HEADS: Final = ["order", "state", "start", "station", "modality", "patient", "accession", "what"]
@@ -41,7 +38,7 @@ def add(
     from pacs.orders.shown import shown
 
     dataset = _read(file)
-    with _opened(config, data) as archive:
+    with opened(config, data, "orders") as archive:
         order = archive.orders.place(local_actor(), dataset)
     if as_json:
         print_json(shown(order))
@@ -61,7 +58,7 @@ def list_(
     """What is to be scanned, newest order first, a line for each step."""
     from pacs.orders.shown import shown
 
-    with _opened(config, data) as archive:
+    with opened(config, data, "orders") as archive:
         found = archive.orders.page(local_actor(), limit=limit, open_only=not everything)
     if as_json:
         print_json([shown(order) for order in found.orders])
@@ -75,14 +72,14 @@ def show(number: Number, config: ConfigOption = None, data: DataOption = None) -
     """One order in JSON, with what was performed of it."""
     from pacs.orders.shown import shown
 
-    with _opened(config, data) as archive:
+    with opened(config, data, "orders") as archive:
         print_json(shown(archive.orders.get(local_actor(), number)))
 
 
 @app.command("cancel")
 def cancel(number: Number, config: ConfigOption = None, data: DataOption = None) -> None:
     """Take an order back. One that a modality has begun stays."""
-    with _opened(config, data) as archive:
+    with opened(config, data, "orders") as archive:
         archive.orders.cancel(local_actor(), number)
     out.print(f"order {number} is cancelled")
 
@@ -116,15 +113,3 @@ def _lines(order: "Order") -> Iterator[list[str]]:
         what = step.description or order.procedure.description
         patient, accession = order.patient.id, order.accession_number
         yield [str(order.number), now, start, where, step.modality, patient, accession, what]
-
-
-@contextmanager
-def _opened(config: Path | None, data: Path | None) -> "Iterator[Archive]":
-    from pacs.runtime import open_archive
-
-    log.setup("WARNING", role="orders")
-    archive = open_archive(effective(config, data))
-    try:
-        yield archive
-    finally:
-        archive.close()

@@ -1,20 +1,17 @@
 """`pacs trash`: what was deleted, how it comes back, how it goes for good."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pacs import log
 from pacs.cli.common import (
     ConfigOption,
     DataOption,
     JsonOption,
     columns,
-    effective,
     local_actor,
+    opened,
     out,
     print_json,
 )
@@ -23,7 +20,6 @@ from pacs.errors import Invalid
 
 if TYPE_CHECKING:
     from pacs.retention.trash import Shown
-    from pacs.runtime import Archive
 
 Name = Annotated[str, typer.Argument(metavar="ID", help="The deletion, as `pacs trash list` names it.")]
 
@@ -39,7 +35,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Show what was deleted, the latest first. What was purged is listed while packs hold bytes of it."""
-    with _opened(config, data) as archive:
+    with opened(config, data, "trash") as archive:
         found = archive.trash.page(local_actor(), limit=limit)
     if as_json:
         print_json([_told(one) for one in found])
@@ -64,7 +60,7 @@ def list_(
 @app.command("restore")
 def restore(name: Name, config: ConfigOption = None, data: DataOption = None) -> None:
     """Bring a deletion back, all of it. What has arrived anew since stays current."""
-    with _opened(config, data) as archive:
+    with opened(config, data, "trash") as archive:
         one = archive.trash.restore(local_actor(), name)
     out.print(f"restored {one.n_instances} instances")
 
@@ -82,24 +78,12 @@ def purge(
     """Let a deletion go for good: nobody can bring it back. A study that is held stays."""
     if bool(name) == expired:
         raise Invalid("say what to purge", hint="give an ID, or --expired")
-    with _opened(config, data) as archive:
+    with opened(config, data, "trash") as archive:
         if expired:
             out.print(f"purged {archive.retention.purge_due()} deletions")
             return
         one = archive.trash.purge(local_actor(), name)
     out.print(f"purged {one.n_instances} instances")
-
-
-@contextmanager
-def _opened(config: ConfigOption, data: DataOption) -> "Iterator[Archive]":
-    from pacs.runtime import open_archive
-
-    log.setup("WARNING", role="trash")
-    archive = open_archive(effective(config, data))
-    try:
-        yield archive
-    finally:
-        archive.close()
 
 
 def _row(shown: "Shown") -> tuple[str, ...]:
