@@ -7,6 +7,7 @@ import atexit
 import http.client
 import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,9 @@ SECRET_KEY: Final = "hilum-test-secret"  # noqa: S105 - of a server that only th
 REGION: Final = "us-east-1"
 _READY_SECONDS: Final = 60.0
 _number = itertools.count()
+# Each bucket gets volumes of its own, seven at once by default, and there are only as many as the free
+# disk would hold when full.
+_ONE_AT_A_TIME: Final = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 _PARTS = ("master", "volume", "filer", "s3")
 
 
@@ -58,7 +62,9 @@ class S3Server:
     def start(self) -> None:
         """Returns when the server answers."""
         with (self._folder / "weed.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, cwd=self._folder)
+            self._process = subprocess.Popen(
+                self._command(), stdout=log, stderr=log, cwd=self._folder, env=os.environ | _ONE_AT_A_TIME
+            )
         until = time.monotonic() + _READY_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
@@ -85,7 +91,7 @@ class S3Server:
         program = str(Path(sys.executable).with_name("weed"))
         command = [
             program, "-logtostderr=true", "server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-            f"-dir={self._folder / 'data'}", "-master.telemetry=false", "-master.volumeSizeLimitMB=512",
+            f"-dir={self._folder / 'data'}", "-master.telemetry=false", "-master.volumeSizeLimitMB=128",
             "-volume.max=0", f"-s3.config={self._folder / 's3.json'}", "-s3.port.iceberg=0",
             "-s3.port.lance=0", "-s3.iam=false", "-s3.autoCreateBucket=false",
             f"-s3.localSocket={self._folder / 's3.sock'}",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,6 +128,14 @@ class Worklist:
         url = f"ws{self.root.removeprefix('http')}/subscribers/{aet}"
         with connect(url, additional_headers=dict(self.headers), proxy=None) as socket:
             yield Ear(socket)
+
+    def repeated(self, aet: str = "WATCHER") -> list[str]:
+        """Of which steps a new connection is told, until it is silent."""
+        heard: list[str] = []
+        with self.listening(aet) as ear, suppress(TimeoutError):
+            while True:
+                heard.append(ear.hear(1.0).uid)
+        return heard
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,8 +165,9 @@ def test_what_was_missed_is_told_after_a_break_and_a_restart(tmp_path: Path) -> 
             while last not in heard:
                 heard.append(ear.hear().uid)
         assert heard[-2:] == [missed, last]
-        with worklist.listening() as ear:
-            ear.silence()
+        repeated = worklist.repeated()  # what was told just before the break may come once more
+        assert repeated in ([], [last], [missed, last])
+        assert worklist.repeated() == []
 
 
 def test_many_listeners_hear_everything_in_order(worklist: Worklist, aet: str) -> None:
