@@ -215,6 +215,7 @@ class Archive:
         self._strangers.note(channel, name, origin, reason)
 
     def close(self) -> None:
+        self.ingest.close()
         self.stores.spool.close()
         self.stores.db.close()
 

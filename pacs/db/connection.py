@@ -1,5 +1,6 @@
 """The database connection: SQLite (WAL) embedded, PostgreSQL by URL; the same calls for both."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ Transaction = sa.Connection  # what rooms without SQL of their own hand around
 
 _RETRIES = 8
 _PAGE = 500
+_SYNCHRONOUS = "synchronous"  # what a connection is set to
 _CHECKPOINT_PAGES = 4000  # 16 MB of journal: writing it back costs whoever's commit it falls upon
 # deadlock, serialization failure, lock not available; and a row that was about to be referred to, or
 # to go, when another transaction did the opposite (the last study of a patient goes, another comes)
@@ -45,9 +47,11 @@ class Database:
             options["pool_pre_ping"] = True
         self._engine = sa.create_engine(self._url, **options)
         self._turn: Turn | None = None
+        self._journal = ""
         if self.dialect == "sqlite":
             if self._url.database:
                 self._turn = Turn(Path(f"{self._url.database}-turn"))
+                self._journal = f"{self._url.database}-wal" if durable else ""
             _tune_sqlite(self._engine, durable=durable)
         elif not durable:
             event.listen(self._engine, "connect", _pg_asynchronous_commit)
@@ -73,14 +77,15 @@ class Database:
         with self._translated(), self._writing() as connection:
             yield connection
 
-    def transact(self, work: Callable[[sa.Connection], T]) -> T:
+    def transact(self, work: Callable[[sa.Connection], T], *, later: bool = False) -> T:
         """Run `work` in one transaction, again when the database chose it as a deadlock's victim.
 
-        `work` must be safe to repeat: what it did was rolled back.
+        `work` must be safe to repeat: what it did was rolled back. With `later` the rows may be durable
+        only once `flush` or another transaction has returned: SQLite then does not wait for the disk.
         """
         for attempt in range(_RETRIES):
             try:
-                with self._writing() as connection:
+                with self._writing(later=later) as connection:
                     return work(connection)
             except PoolTimeout as error:
                 raise _no_connection() from error
@@ -90,17 +95,34 @@ class Database:
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
 
+    def flush(self) -> None:
+        """Make every committed row durable. Raises Unavailable."""
+        if not self._journal:
+            return
+        try:
+            fd = os.open(self._journal, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:  # all of it has been written back to the database, which was synced then
+            return
+        except OSError as error:
+            raise Unavailable(
+                f"the index's journal cannot be synced: {error.strerror}", hint="look at its disk"
+            ) from error
+
     def close(self) -> None:
         self._engine.dispose()
         if self._turn:
             self._turn.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def _writing(self, *, later: bool = False) -> Iterator[sa.Connection]:
         # The turn first: who waits for it must not hold a connection that others could read with.
         with (
             self._turn.taken() if self._turn else nullcontext(),
-            self._engine.connect().execution_options(write=True) as connection,
+            self._engine.connect().execution_options(write=True, later=later) as connection,
             connection.begin(),
         ):
             yield connection
@@ -155,8 +177,6 @@ def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
         cursor = raw.cursor()
         cursor.execute("PRAGMA busy_timeout = 60000")
         cursor.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
-        cursor.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA case_sensitive_like = ON")
@@ -166,8 +186,16 @@ def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        immediate = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("write", False):
+            # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
+            wanted = "FULL" if durable and not options.get("later", False) else "NORMAL"
+            if connection.info.get(_SYNCHRONOUS) != wanted:
+                connection.connection.cursor().execute(f"PRAGMA synchronous = {wanted}").close()
+                connection.info[_SYNCHRONOUS] = wanted
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("BEGIN")
 
 
 def _pg_asynchronous_commit(raw: Any, _record: Any) -> None:

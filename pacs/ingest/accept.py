@@ -1,6 +1,6 @@
 """spool -> examine -> durable put -> one transaction -> receipt (success only after the last)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -21,6 +21,7 @@ from pacs.outbox import events
 from pacs.store import layout, locations, packs, quarantined, trashed
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
+from pacs.store.pending import Pending
 from pacs.store.quarantined import Quarantined
 from pacs.store.spool import Spool, Spooled
 from pacs.store.writer import Writer, quarantine, withdraw
@@ -40,6 +41,14 @@ class _Seen(Enum):
     NEVER = "never"
     HERE = "here"
     OTHERWISE = "with other bytes"
+
+
+class _Tell(Enum):
+    """What the outbox is told of an object that is recorded."""
+
+    NEWS = "news"
+    AGAIN = "again"  # it may have been told before, and the disk has lost that
+    NOTHING = "nothing"
 
 
 _RECORDED = {_Fate.STORED, _Fate.SUPERSEDED, _Fate.FORMER}
@@ -63,6 +72,7 @@ class Ingest:
         self._quarantined = quarantined
         self._spool = spool
         self._writer = Writer(hot, durable=durable)
+        self._pending = Pending(self._writer, db.flush)
         self._durable = durable
         self._keep_first = keep_first
 
@@ -109,12 +119,38 @@ class Ingest:
             _tell_refusal(tx, actor, broken, "")
         return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
 
-    def finish(self, actor: Actor, spooled: Spooled, key: str) -> None:
-        """Take up what a dead process had already put at `key` but may not have recorded."""
+    def finish(self, actor: Actor, spooled: Spooled, key: str) -> str:
+        """Take up what a dead process had spooled whole but may not have recorded, or recorded at a place
+        whose name the disk has lost. `key` is the place where the file stands, if it does.
+
+        Returns where it is now, empty for one that is not wanted; it is for the caller to make that
+        durable. Raises Broken and Unavailable."""
+        entry = examine_at_rest(self._spool, spooled)
         with self._db.read() as tx:
-            if locations.is_recorded(tx, layout.HOT, key):
-                return
-        self._settle(actor, examine_at_rest(self._spool, spooled), key, spooled)
+            if key and locations.is_recorded(tx, layout.HOT, key):
+                return key
+            places = locations.of(tx, entry.key.instance, entry.digest)
+            if thrown.find(tx, entry) is not None:
+                return ""
+        for place in places:
+            if place.tier == layout.HOT and not self._hot.exists(place.key):
+                self._writer.link(spooled, place.key)
+                return place.key
+        key = key or self._writer.place(spooled, entry.key)
+        receipt = self._settle(actor, entry, key, spooled, tell=_Tell.AGAIN)
+        return key if isinstance(receipt, Stored | Superseded) else ""
+
+    def make_durable(self, keys: Iterable[str]) -> None:
+        """What stands at these places, and all that is recorded. Raises Unavailable."""
+        if self._durable:
+            self._pending.make_durable(keys)
+
+    def flush(self) -> None:
+        """Returns when nothing that was accepted needs its spooled file any more. Raises Unavailable."""
+        self._pending.flush()
+
+    def close(self) -> None:
+        self._pending.close()
 
     def restore(self, actor: Actor, stored: Spooled, key: str, *, place: Location | None = None) -> bool:
         """Record a file of the hot tier, or one that lies at `place`, in an index that does not know
@@ -130,7 +166,7 @@ class Ingest:
         def record_again(_hope: bool, tx: Transaction) -> _Fate:  # noqa: FBT001 - as _transact calls
             if _is_thrown(tx, entry, location):
                 return _Fate.STORED
-            fate = self._settled(tx, actor, entry, location, keep_first=False, tell=False)
+            fate = self._settled(tx, actor, entry, location, keep_first=False, tell=_Tell.NOTHING)
             if fate is _Fate.DUPLICATE and location.tier == layout.HOT and _in_other_form(tx, entry):
                 packs.leave(tx, key)
             return fate
@@ -193,11 +229,19 @@ class Ingest:
         known = self._known(entry)
         if known is _Seen.HERE:
             return self._answer(self._record_duplicate(actor, entry), entry)
-        key = self._writer.put(spooled, entry.key)
+        place = self._writer.place if self._durable else self._writer.put
+        key = place(spooled, entry.key)
         return self._settle(actor, entry, key, spooled, new=known is _Seen.NEVER)
 
     def _settle(
-        self, actor: Actor, entry: Entry, key: str, spooled: Spooled, *, new: bool = False
+        self,
+        actor: Actor,
+        entry: Entry,
+        key: str,
+        spooled: Spooled,
+        *,
+        new: bool = False,
+        tell: _Tell = _Tell.NEWS,
     ) -> Receipt:
         """`new`: its UID was not known a moment ago, so that is tried first."""
         location = Location(layout.HOT, key, 0, entry.size)
@@ -205,8 +249,9 @@ class Ingest:
         try:
             fate = self._transact(
                 lambda hope, tx: self._settled(
-                    tx, actor, entry, location, keep_first=keep_first, new=new and hope
-                )
+                    tx, actor, entry, location, keep_first=keep_first, new=new and hope, tell=tell
+                ),
+                later=True,
             )
         except BaseException:
             withdraw(self._db, self._hot, key, spooled)
@@ -218,14 +263,16 @@ class Ingest:
                 "keep-first", RULES["keep-first"], sop_class=entry.sop_class, sop_instance=entry.key.instance
             )
             return self._refuse(actor, spooled, broken)
+        if fate in _RECORDED and self._durable and tell is _Tell.NEWS:
+            self._pending.add(spooled, key)
         return self._answer(fate, entry)
 
-    def _transact(self, work: Callable[[bool, Transaction], _Fate]) -> _Fate:
+    def _transact(self, work: Callable[[bool, Transaction], _Fate], *, later: bool = False) -> _Fate:
         """`work` is told whether nothing has come in its way yet."""
         hope = True
         while True:
             try:
-                return self._db.transact(partial(work, hope))
+                return self._db.transact(partial(work, hope), later=later)
             except catalog.Moved:
                 hope = False
 
@@ -249,7 +296,7 @@ class Ingest:
         location: Location,
         *,
         keep_first: bool,
-        tell: bool = True,
+        tell: _Tell = _Tell.NEWS,
         new: bool = False,
     ) -> _Fate:
         """Everything that must be true together, in one transaction. What is only recorded again
@@ -265,7 +312,7 @@ class Ingest:
             fate = _met(tx, known, entry, location, keep_first=keep_first)
         if fate in _RECORDED:
             recompressions.note(tx, entry)
-        if not tell:
+        if tell is _Tell.NOTHING:
             return fate
         if fate is not _Fate.KEPT_FIRST:
             _audit(tx, actor, entry, fate)
@@ -277,6 +324,8 @@ class Ingest:
             events.append(
                 tx, events.Event(kind, entry.key.study, entry.key.series, entry.key.instance, payload)
             )
+            if tell is _Tell.AGAIN:
+                events.leap(tx)
         return fate
 
     def _refuse(self, actor: Actor, spooled: Spooled, broken: Broken) -> Refused:

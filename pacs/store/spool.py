@@ -1,8 +1,9 @@
 """Where objects stand while they arrive: on the hot tier's own file system, one folder a process.
 
 A folder belongs to whoever holds the lock on its `.lock` file; the kernel lets go of it when the
-process dies, however it dies. What a dead process left is then seen by `abandoned`: a spooled
-file with a second link was already durable in the hot tier, one without was never acknowledged.
+process dies, however it dies. What a dead process left is then seen by `abandoned`: a file whose
+name holds a seal may have been acknowledged if its bytes still fit the seal, one without a seal and
+without a second link was never.
 """
 
 import errno
@@ -24,6 +25,8 @@ _LOCK = ".lock"
 _PIECE = 1 << 20  # bytes
 _HEAD_LIMIT = 1 << 16  # bytes; File Meta Information is a few hundred
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_MARK = "-"
+_SEAL = 32  # hexadecimal digits
 
 
 class Spooled:
@@ -102,6 +105,25 @@ class Spooled:
         self._hash.update(memoryview(head)[begin:])
         self._head = None
 
+    @property
+    def name(self) -> str:
+        """Its name in the spool, without the seal."""
+        return self.path.name.partition(_MARK)[0]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the bytes are those that it was marked with."""
+        return self.path.name.partition(_MARK)[2] == self._seal()
+
+    def mark(self) -> None:
+        """Say in its name what the bytes must be. A disk that loses its power may keep a name and not
+        all of the bytes; who finds the file then can tell."""
+        with translated():
+            self.path = self.path.rename(self.path.with_name(f"{self.name}{_MARK}{self._seal()}"))
+
+    def _seal(self) -> str:
+        return hashlib.sha256(f"{self.prefix_digest}{self.digest}".encode()).hexdigest()[:_SEAL]
+
     def fileno(self) -> int:
         return self._fd
 
@@ -158,8 +180,8 @@ class Spool:
         with translated():
             return Spooled(self.folder / secrets.token_hex(12))
 
-    def abandoned(self) -> Iterator[Path]:
-        """Spool files of processes that are dead. Their folders go when they are empty."""
+    def abandoned(self) -> Iterator[list[Path]]:
+        """Spool files of each process that is dead. Its folder goes if it is empty afterwards."""
         for folder in sorted(self._root.iterdir()):
             if folder == self.folder or folder.name.startswith(".") or not folder.is_dir():
                 continue
@@ -167,9 +189,7 @@ class Spool:
             if lock is None:
                 continue
             try:
-                for path in sorted(folder.iterdir()):
-                    if path.name != _LOCK:
-                        yield path
+                yield sorted(path for path in folder.iterdir() if path.name != _LOCK)
                 if all(path.name == _LOCK for path in folder.iterdir()):
                     (folder / _LOCK).unlink(missing_ok=True)
                     folder.rmdir()
@@ -187,6 +207,11 @@ class Spool:
         with suppress(OSError):
             self.folder.rmdir()
         os.close(self._lock)
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a spool file says what its bytes must be."""
+    return _MARK in path.name
 
 
 def _try_lock(path: Path) -> int | None:

@@ -1,14 +1,20 @@
-"""Give a spooled object its place in the hot tier, durably. Only ingest may."""
+"""Give a spooled object its place in the hot tier, durably. Only ingest may.
+
+A place costs the disk's answer to three questions: are the bytes there, is their name in the folder,
+is the row in the index. `put` waits for the first two. `place` waits for the first alone, of the spooled
+file: that stays until the rest is durable, too (`pending`), and a start after a power cut finds it.
+"""
 
 import os
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from pacs.db.connection import Database
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Unavailable
-from pacs.store import layout, locations
+from pacs.store import filesystem, layout, locations
 from pacs.store.disk import DiskStore
 from pacs.store.spool import Spooled, translated
 
@@ -34,42 +40,66 @@ class Writer:
         with translated():
             if self._durable:
                 os.fdatasync(spooled.fileno())
-            return self._link(spooled.path, relative, key)
+            placed = self._link(spooled.path, relative, key)
+        if self._durable:
+            self.sync([placed])
+        return placed
+
+    def place(self, spooled: Spooled, key: InstanceKey) -> str:
+        """As `put`, but what a power cut leaves for certain is the spooled file, marked with what its
+        bytes must be. Keep that until `sync` has been called for the key.
+
+        Raises Unavailable when the disk is full or fails."""
+        spooled.mark()
+        with translated():
+            # Not fdatasync: the new name belongs to what must be there.
+            os.fsync(spooled.fileno())
+            if not filesystem.syncs_names(spooled.path.parent):
+                _sync(spooled.path.parent)
+            return self._link(spooled.path, layout.folder(key, spooled.received_ns), key)
+
+    def link(self, spooled: Spooled, key: str) -> None:
+        """Give a file the place that the index says it has. Raises Unavailable."""
+        target = self._store.path(key)
+        with translated(), suppress(FileExistsError):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(spooled.path, target)
+
+    def sync(self, keys: Iterable[str]) -> None:
+        """Make the names of these places durable. Raises Unavailable."""
+        with translated():
+            for folder in {self._store.path(key).parent for key in keys}:
+                self._sync_parents(folder)
+                with suppress(FileNotFoundError):  # gone with all that was in it
+                    _sync(folder)
 
     def _link(self, source: Path, relative: str, key: InstanceKey) -> str:
         folder = self._store.root / relative
         for name in layout.names(key):
-            self._make(folder)
             try:
                 os.link(source, folder / name)
             except FileExistsError:
                 continue
-            if self._durable:
-                _sync(folder)
+            except FileNotFoundError:
+                folder.mkdir(parents=True, exist_ok=True)
+                os.link(source, folder / name)
             return f"{relative}/{name}"
         raise AssertionError("unreachable")
 
-    def _make(self, folder: Path) -> None:
-        """Create the folder; a new entry is durable once its parent is synced."""
-        with self._lock:
-            if folder in self._synced:
-                return
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._durable:
-            # Whoever made an entry may not have synced it yet, so each process syncs it once itself.
-            for entry in (folder, *folder.parents):
-                if entry == self._store.root:
-                    break
-                with self._lock:
-                    if entry in self._synced:
-                        continue
-                _sync(entry.parent)
-                with self._lock:
-                    self._synced.add(entry)
-        with self._lock:
-            if len(self._synced) >= _KNOWN_FOLDERS:
-                self._synced.clear()
-            self._synced.add(folder)
+    def _sync_parents(self, folder: Path) -> None:
+        """A new folder is durable once its parent is synced. Whoever made it may not have done that yet,
+        so each process does it once itself."""
+        for entry in (folder, *folder.parents):
+            if entry == self._store.root:
+                break
+            with self._lock:
+                if entry in self._synced:
+                    continue
+            _sync(entry.parent)
+            with self._lock:
+                if len(self._synced) >= _KNOWN_FOLDERS:
+                    self._synced.clear()
+                self._synced.add(entry)
 
 
 def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> None:
@@ -89,7 +119,7 @@ def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> None
 
 def quarantine(store: DiskStore, spooled: Spooled, *, durable: bool) -> str:
     """Keep the bytes of a refused object for the administrator and return their key."""
-    relative = f"{layout.day(spooled.received_ns)}/{spooled.path.name}{layout.SUFFIX}"
+    relative = f"{layout.day(spooled.received_ns)}/{spooled.name}{layout.SUFFIX}"
     target = store.root / relative
     with translated():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -47,4 +47,6 @@ def put(archive: Archive, data: bytes, expected: Expected = NOTHING_SAID, *, rec
     with archive.ingest.spool(ME) as spooled:
         spooled.write(data)
         spooled.received_ns = received_ns
-        return archive.ingest.accept(ME, spooled, expected)
+        receipt = archive.ingest.accept(ME, spooled, expected)
+    archive.ingest.flush()  # what comes a moment later by itself
+    return receipt

@@ -303,7 +303,7 @@ def test_check_sees_every_kind_of_difference(archive: Archive, tmp_path: Path) -
     assert "wrong-bytes" not in {finding.kind for finding in archive.checker.check(deep=False)}
 
 
-@pytest.mark.parametrize("call", ["write", "fdatasync", "link"])
+@pytest.mark.parametrize("call", ["write", "fsync", "link", "rename"])
 def test_a_full_disk_is_told_and_leaves_nothing(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:

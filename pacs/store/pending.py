@@ -1,0 +1,102 @@
+"""What is acknowledged and durable in the spool, and in folders and index not yet.
+
+An object costs its sender one wait for the disk, for its bytes. The names in the folders and the rows in
+the index are made durable for many at once, a moment later, and only then do their spooled files go.
+Whatever happens in between, a start finds these and finishes them (`pacs.ingest.recover`).
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from pacs import log
+from pacs.errors import Unavailable
+from pacs.store.spool import Spooled
+from pacs.store.writer import Writer
+
+_DELAY_S: Final = 0.25
+_RETRY_S: Final = 2.0
+_MANY: Final = 256  # then without the delay
+_MOST: Final = 2048  # whoever brings more waits: this bounds what a start has to read again
+_log = log.get(__name__)
+
+
+class Pending:
+    """Thread-safe; one per process. `flush_index` makes every committed row durable."""
+
+    def __init__(self, writer: Writer, flush_index: Callable[[], None]) -> None:
+        self._writer = writer
+        self._flush_index = flush_index
+        self._waiting: list[tuple[Path, str]] = []
+        self._changing = threading.Lock()
+        self._flushing = threading.Lock()
+        self._many = threading.Event()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, spooled: Spooled, key: str) -> None:
+        """The object is placed at `key` and recorded; its spooled file is kept as long as it is needed."""
+        spooled.retain()
+        with self._changing:
+            self._waiting.append((spooled.path, key))
+            count = len(self._waiting)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="pending", daemon=True)
+                self._thread.start()
+        if count >= _MANY:
+            self._many.set()
+        if count >= _MOST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Returns when all that was added before is durable. Raises Unavailable."""
+        with self._flushing:
+            with self._changing:
+                waiting, self._waiting = self._waiting, []
+            try:
+                self.make_durable(key for _, key in waiting)
+            except BaseException:
+                with self._changing:
+                    self._waiting[:0] = waiting
+                raise
+            for path, _ in waiting:
+                with suppress(OSError):  # a start comes upon it again
+                    path.unlink()
+
+    def make_durable(self, keys: Iterable[str]) -> None:
+        """Names in the hot tier first, so that no durable row names a file that is not there."""
+        self._writer.sync(keys)
+        self._flush_index()
+
+    def close(self) -> None:
+        """What cannot be flushed now is finished by the next start."""
+        self._closed.set()
+        self._many.set()
+        if self._thread is not None:
+            self._thread.join()
+        try:
+            self.flush()
+        except Unavailable as error:
+            _log.warning("left for the next start: %s", error)
+
+    def _run(self) -> None:
+        """Ends when nothing is waiting any more."""
+        delay = _DELAY_S
+        while not self._closed.is_set():
+            self._many.wait(delay)
+            self._many.clear()
+            delay = _DELAY_S if self._flushed() else _RETRY_S
+            with self._changing:
+                if not self._waiting:
+                    self._thread = None
+                    return
+
+    def _flushed(self) -> bool:
+        try:
+            self.flush()
+        except Unavailable as error:
+            _log.warning("not durable yet: %s", error)
+            return False
+        return True
