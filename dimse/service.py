@@ -1,6 +1,7 @@
 """The DIMSE role: accepts connections on a listening socket, one thread an association."""
 
 import contextlib
+import select
 import socket
 import threading
 from typing import Final
@@ -19,6 +20,8 @@ _STOP_POLL: Final = 0.25
 _GRACE: Final = 5.0  # seconds that running associations get to finish when the role is told to stop
 _LAST_GRACE: Final = 1.0
 _UNDECIDED: Final = 64  # connections beyond the association limit that may still be told so
+_DEFERENCE: Final = 0.001  # seconds for each association that lives here
+_MOST_DEFERENCE: Final = 0.02
 _SHORTAGE_PAUSE: Final = 0.1
 _log = log.get(__name__)
 
@@ -31,11 +34,16 @@ def serve(archive: Archive, sock: socket.socket, stop: threading.Event) -> None:
     if archive.config.dimse.tls.on:
         tls.server_context(archive.config.dimse.tls)  # its trouble is told now, not to the first caller
     house = _House(archive)
-    sock.settimeout(_STOP_POLL)
+    sock.settimeout(0)
+    arrivals = select.poll()
+    arrivals.register(sock, select.POLLIN)
     while not stop.is_set():
+        if not arrivals.poll(_STOP_POLL * 1000):
+            continue
+        stop.wait(house.deference)
         try:
             connection, address = sock.accept()
-        except TimeoutError:
+        except BlockingIOError:
             continue
         except OSError as error:
             # Out of descriptors, or the caller has gone again: neither ends the service.
@@ -82,6 +90,14 @@ class _House:
             connection.close()
             with self._lock:
                 del self._threads[thread]
+
+    @property
+    def deference(self) -> float:
+        """Seconds to leave a caller to the other processes of the port: those with fewer associations
+        come first, without having to know of each other."""
+        if self._config.processes == 1:
+            return 0.0
+        return min(len(self._threads) * _DEFERENCE, _MOST_DEFERENCE)
 
     def close(self) -> None:
         self._join(_GRACE)

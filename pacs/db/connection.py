@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pacs import log
 from pacs.db.interrupt import watched
+from pacs.db.prepared import translated
 from pacs.db.turn import Turn
 from pacs.errors import Invalid, Unavailable
 
@@ -55,6 +56,9 @@ class Database:
             _tune_sqlite(self._engine, durable=durable)
         elif not durable:
             event.listen(self._engine, "connect", _pg_asynchronous_commit)
+        self._writers = {
+            later: self._engine.execution_options(write=True, later=later) for later in (False, True)
+        }
 
     @property
     def engine(self) -> sa.Engine:
@@ -122,7 +126,7 @@ class Database:
         # The turn first: who waits for it must not hold a connection that others could read with.
         with (
             self._turn.taken() if self._turn else nullcontext(),
-            self._engine.connect().execution_options(write=True, later=later) as connection,
+            self._writers[later].connect() as connection,
             connection.begin(),
         ):
             yield connection
@@ -186,16 +190,17 @@ def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
+        raw: Any = connection.connection.dbapi_connection
         options = connection.get_execution_options()
-        if options.get("write", False):
-            # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
-            wanted = "FULL" if durable and not options.get("later", False) else "NORMAL"
-            if connection.info.get(_SYNCHRONOUS) != wanted:
-                connection.connection.cursor().execute(f"PRAGMA synchronous = {wanted}").close()
-                connection.info[_SYNCHRONOUS] = wanted
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.exec_driver_sql("BEGIN")
+        begin = "BEGIN IMMEDIATE" if options.get("write", False) else "BEGIN"
+        with translated(connection, begin):
+            if options.get("write", False):
+                # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
+                wanted = "FULL" if durable and not options.get("later", False) else "NORMAL"
+                if connection.info.get(_SYNCHRONOUS) != wanted:
+                    raw.execute(f"PRAGMA synchronous = {wanted}")
+                    connection.info[_SYNCHRONOUS] = wanted
+            raw.execute(begin)
 
 
 def _pg_asynchronous_commit(raw: Any, _record: Any) -> None:

@@ -4,8 +4,10 @@ SQLAlchemy's own way costs each execution several times what SQLite does for it;
 search and half of the time of an arrival.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ class _Text:
     sql: str
     names: tuple[str, ...]  # of the parameters, in their order
     fixed: Mapping[str, Any]  # those that the statement brings along
+    row: list[Callable[..., Any]] = field(default_factory=list)  # of what it gives, once that is known
 
 
 class Prepared:
@@ -32,14 +35,32 @@ class Prepared:
         self._statements = {"": statement, **others}
         self._texts: dict[str, _Text] = {}
 
-    def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> sa.CursorResult[Any]:
+    def one(self, tx: sa.Connection, values: Mapping[str, Any]) -> Any:
+        """The first row, by the names of its columns; None when there is none."""
+        found = self.run(tx, values)
+        return found[0] if found else None
+
+    def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> list[Any]:
+        """All rows, as named tuples."""
         text = self._texts.get(tx.dialect.name) or self._compile(tx.dialect, values)
         if len(values) + len(text.fixed) != len(text.names):
             raise ValueError(f"the values do not fit the parameters {', '.join(text.names)}")
         fixed = text.fixed
-        return tx.exec_driver_sql(
-            text.sql, tuple([fixed[name] if name in fixed else values[name] for name in text.names])
-        )
+        parameters = tuple([fixed[name] if name in fixed else values[name] for name in text.names])
+        if not tx.in_transaction():
+            tx.begin()
+        connection = tx.connection.dbapi_connection
+        if connection is None:
+            raise sa.exc.InvalidRequestError("the connection is closed")
+        with translated(tx, text.sql):
+            cursor = connection.cursor()
+            cursor.execute(text.sql, parameters)
+            if cursor.description is None:
+                return []
+            rows = cursor.fetchall()
+        if not text.row:
+            text.row.append(namedtuple("Row", [column[0] for column in cursor.description], rename=True))  # noqa: PYI024 - its fields are the statement's
+        return [text.row[0](*row) for row in rows]
 
     def _compile(self, dialect: sa.Dialect, values: Mapping[str, Any]) -> _Text:
         statement: Any = self._statements.get(dialect.name, self._statements[""])
@@ -55,3 +76,16 @@ class Prepared:
         fixed = {name: one.value for name, one in bound.items() if not one.required}
         text = self._texts[dialect.name] = _Text(str(compiled), names, fixed)
         return text
+
+
+@contextmanager
+def translated(tx: sa.Connection, sql: str) -> Iterator[None]:
+    """The driver's errors as SQLAlchemy's, as whoever executes through SQLAlchemy gets them."""
+    driver = tx.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except driver as error:
+        broken = tx.dialect.is_disconnect(error, tx.connection.dbapi_connection, None)
+        raise sa.exc.DBAPIError.instance(
+            sql, None, error, driver, connection_invalidated=broken, dialect=tx.dialect
+        ) from error

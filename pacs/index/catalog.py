@@ -96,7 +96,7 @@ _PATIENT_KEY = Prepared(sa.select(_p.patient_key).where(_p.id == sa.bindparam("o
 
 
 def find(tx: sa.Connection, sop_instance_uid: str) -> Known | None:
-    row = _KNOWN.run(tx, {"uid": sop_instance_uid}).first()
+    row = _KNOWN.one(tx, {"uid": sop_instance_uid})
     return Known(*tuple(row)) if row else None
 
 
@@ -216,28 +216,28 @@ def home(tx: sa.Connection, entry: Entry) -> tuple[int, int]:
 
 
 def _locked_study(tx: sa.Connection, entry: Entry) -> Any:
-    row = _STUDY.run(tx, {"uid": entry.key.study}).first()
+    row = _STUDY.one(tx, {"uid": entry.key.study})
     if row:
         return row
     patient_row = {"patient_key": entry.patient_key, **entry.levels[Level.PATIENT]}
     created = _insert_ignoring(tx, schema.patients, patient_row, "patient_key")
     if created is not None:
         spoken.note(tx, Level.PATIENT, created, patient_row, new=True)
-    patient = _PATIENT.run(tx, {"key": entry.patient_key}).first()
+    patient = _PATIENT.one(tx, {"key": entry.patient_key})
     if patient is None:
         raise Moved
     values = {"patient_id_fk": patient.id, **entry.levels[Level.STUDY]}
     created = _insert_ignoring(tx, schema.studies, values, "study_instance_uid")
     if created is not None:
         spoken.note(tx, Level.STUDY, created, values, new=True)
-    row = _STUDY.run(tx, {"uid": entry.key.study}).first()
+    row = _STUDY.one(tx, {"uid": entry.key.study})
     if row is None:
         raise Moved
     return row
 
 
 def _locked_patient(tx: sa.Connection, patient_id: int) -> Any:
-    row = _DEFINED_PATIENT.run(tx, {"of": patient_id}).first()
+    row = _DEFINED_PATIENT.one(tx, {"of": patient_id})
     if row is None:
         raise Moved
     return row
@@ -246,14 +246,14 @@ def _locked_patient(tx: sa.Connection, patient_id: int) -> Any:
 def _locked_series(tx: sa.Connection, entry: Entry, study_id: int) -> tuple[Any, bool]:
     """The series row and whether it is new. A Series Instance UID that stands in another study is
     a mistake of its maker (PS3.3 C.7.3.1 makes it unique); the series keeps its first study."""
-    row = _SERIES.run(tx, {"uid": entry.key.series}).first()
+    row = _SERIES.one(tx, {"uid": entry.key.series})
     if row:
         return row, False
     values = {"study_fk": study_id, **entry.levels[Level.SERIES]}
     created = _insert_ignoring(tx, schema.series, values, "series_instance_uid")
     if created is not None:
         spoken.note(tx, Level.SERIES, created, values, new=True)
-    row = _SERIES.run(tx, {"uid": entry.key.series}).first()
+    row = _SERIES.one(tx, {"uid": entry.key.series})
     if row is None:
         raise Moved
     return row, created is not None
@@ -279,7 +279,7 @@ def instance_row(entry: Entry, series_id: int, study_id: int) -> dict[str, Any]:
 
 def _insert_ignoring(tx: sa.Connection, table: sa.Table, values: dict[str, Any], unique: str) -> int | None:
     """INSERT ... ON CONFLICT DO NOTHING; the new id, or None when the row was there."""
-    row = _inserting(table, unique).run(tx, values).first()
+    row = _inserting(table, unique).one(tx, values)
     return int(row[0]) if row else None
 
 
@@ -326,7 +326,7 @@ def _definition(entry: Entry, level: Level, instance_id: int | None) -> dict[str
 def _count_patient(tx: sa.Connection, entry: Entry, row: Any, *, new_study: bool, new_series: bool) -> None:
     more = {"n_studies": int(new_study), "n_series": int(new_series), "n_instances": 1}
     to: dict[str, Any] = {}
-    if _earlier(entry, row) and _PATIENT_KEY.run(tx, {"of": row.id}).scalar_one() == entry.patient_key:
+    if _earlier(entry, row) and _PATIENT_KEY.one(tx, {"of": row.id})[0] == entry.patient_key:
         to = _definition(entry, Level.PATIENT, None)
         _speak(tx, entry, row, Level.PATIENT)
     _update(tx, schema.patients, row.id, to, more)

@@ -112,8 +112,8 @@ def of(tx: sa.Connection, sop_instance_uid: str, digest: str) -> list[Location]:
     """Where the bytes with this digest lie, current or, superseded by now, a former version: who
     chose an object gets the one that was chosen."""
     asked = {"uid": sop_instance_uid, "sha256": digest}
-    current = [Location(*tuple(row)) for row in _CURRENT.run(tx, asked)]
-    return current or [Location(*tuple(row)) for row in _FORMER.run(tx, asked)]
+    current = [Location(*row) for row in _CURRENT.run(tx, asked)]
+    return current or [Location(*row) for row in _FORMER.run(tx, asked)]
 
 
 def of_many(tx: sa.Connection, uids: Collection[str]) -> dict[tuple[str, str], list[Location]]:

@@ -75,15 +75,12 @@ class Writer:
 
     def _link(self, source: Path, relative: str, key: InstanceKey) -> str:
         folder = self._store.root / relative
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
         for name in layout.names(key):
-            try:
+            with suppress(FileExistsError):
                 os.link(source, folder / name)
-            except FileExistsError:
-                continue
-            except FileNotFoundError:
-                folder.mkdir(parents=True, exist_ok=True)
-                os.link(source, folder / name)
-            return f"{relative}/{name}"
+                return f"{relative}/{name}"
         raise AssertionError("unreachable")
 
     def _sync_parents(self, folder: Path) -> None:
