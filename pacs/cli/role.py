@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pacs import log, services
 from pacs.cli.forked import HELD_BACK
 from pacs.cli.supervisor import STOP_SECONDS
 from pacs.config import Config
 
+_NICENESS: Final = 10
 _log = log.get(__name__)
 
 
@@ -34,6 +35,7 @@ def run(
     archive = opener(config)
     try:
         if listen is None:
+            os.nice(_NICENESS)  # nobody waits for it at the other end of a wire
             serve(archive, stop)
         else:
             with socket.socket(fileno=listen) as sock:
