@@ -16,12 +16,12 @@ from pacs.index import catalog, patient, recompressions, thrown
 from pacs.index.entry import Entry
 from pacs.ingest.atrest import examine_at_rest, has_note, without_note
 from pacs.ingest.examine import RULES, Broken, Expected, examine, file_meta
+from pacs.ingest.pending import Pending
 from pacs.ingest.receipt import Duplicate, Receipt, Refused, Stored, Superseded
 from pacs.outbox import events
 from pacs.store import layout, locations, packs, quarantined, trashed
 from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
-from pacs.store.pending import Pending
 from pacs.store.quarantined import Quarantined
 from pacs.store.spool import Spool, Spooled
 from pacs.store.writer import Writer, quarantine, withdraw

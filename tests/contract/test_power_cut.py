@@ -11,11 +11,11 @@ import pytest
 from pacs.db import schema
 from pacs.db.connection import Database
 from pacs.errors import Unavailable
+from pacs.ingest import pending as pending_module
+from pacs.ingest.pending import Pending
 from pacs.ingest.receipt import Duplicate, Receipt, Stored
 from pacs.runtime import Archive
 from pacs.store import filesystem
-from pacs.store import pending as pending_module
-from pacs.store.pending import Pending
 from pacs.store.spool import is_marked
 from tests.contract.conftest import ME, NOTHING_SAID, Opener
 from tests.contract.test_ingest import abandon, rows, stored_bytes
