@@ -2,7 +2,7 @@
 
 A place costs the disk's answer to three questions: are the bytes there, is their name in the folder,
 is the row in the index. `put` waits for the first two. `place` waits for the first alone, of the spooled
-file: that stays until the rest is durable, too (`pacs.ingest.pending`), and a start after a power cut finds it.
+file: that stays until the rest is durable, too (`ingest.pending`), and a start after a power cut finds it.
 """
 
 import os
