@@ -1,5 +1,6 @@
 """The rounds: look, plan, do. What fails is logged, left as it is and tried again in a later round."""
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -59,6 +60,7 @@ class Tiering:
         self._recaller = recaller
         self._config = config
         self._grace_ns = int(cold.grace_seconds * 1e9)
+        self._recalling = threading.Lock()
 
     def plan(self, *, limit: int = 1000) -> list[Step]:
         """What would move, and why."""
@@ -122,7 +124,8 @@ class Tiering:
         """What was moved, in the act's own measure, and the bytes freed on the hot tier."""
         match step.act:
             case Act.RECALL:
-                return self._recaller.recall_study(step.study), 0
+                with self._recalling:  # two rounds may have planned the same; the second finds it done
+                    return self._recaller.recall_study(step.study), 0
             case Act.PACK:
                 packed = self._mover.pack_study(step.study)
                 return packed, self._evict(step.study) if not self._grace_ns else 0

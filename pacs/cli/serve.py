@@ -124,13 +124,21 @@ def _import_everything(roles: Sequence[str]) -> None:
 
 
 def _prepare(settings: Config) -> None:
-    """Open the archive once, so that folders exist and the index has its schema before any role
-    starts, and so that trouble with either is told once and not by five processes."""
-    from pacs.runtime import open_archive
-
-    code = fork(lambda: open_archive(settings).close(), "pacs prepare").wait()
+    """Open the archive once, so that folders exist, the index has its schema and the worker hears of
+    all that comes before any role starts, and so that trouble is told once and not by five processes."""
+    code = fork(lambda: _open_once(settings), "pacs prepare").wait()
     if code:
         sys.exit(code)
+
+
+def _open_once(settings: Config) -> None:
+    from pacs.runtime import open_archive
+
+    archive = open_archive(settings)
+    try:
+        archive.crew().enrol()
+    finally:
+        archive.close()
 
 
 def _jobs(

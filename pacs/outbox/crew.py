@@ -69,9 +69,14 @@ class Crew:
         """By name: what can be handed to a broker."""
         return MappingProxyType({one.name: one for one in self._subscribers if isinstance(one, Errand)})
 
+    def enrol(self) -> None:
+        """From now on nothing is told that would pass the subscribers by, whenever one of them starts.
+        Raises Unavailable."""
+        enrol(self._db, self._subscribers)
+
     def start(self, broker: Broker | None = None) -> None:
         """Raises Unavailable."""
-        enrol(self._db, self._subscribers)
+        self.enrol()
         retire(self._db, self._retired)
         for subscriber in self._subscribers:
             if isinstance(subscriber, Errand) and broker is not None:

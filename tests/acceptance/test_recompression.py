@@ -74,6 +74,16 @@ def test_kept_smaller_and_given_as_received(
     assert_given_as_received(server, items)
 
 
+def test_what_comes_before_the_worker_has_ever_run(deploy: Callable[..., ArchiveServer]) -> None:
+    server = deploy(config=ON, arguments=("web", "dimse"))
+    (item,) = pictures(1)
+    assert Web(server.root).store([item]).status == 200
+    server.stop()
+    server.arguments = ()
+    server.restart()
+    wait_for(lambda: syntax_of(server, item) == RPCL, 60)
+
+
 def test_what_is_here_already(laptop: ArchiveServer) -> None:
     items = [*pictures(3), picture(Picture(rows=9, columns=9))]
     assert Web(laptop.root).store(items).status == 200

@@ -61,8 +61,8 @@ def dataset(**values: Any) -> Dataset:
     return made
 
 
-def find(port: int, asked: Dataset, *, aet: str = "CT1", cancel_after: int = 0) -> tuple[int, list[Dataset]]:
-    return Client(port, aet=aet).find(asked, WORKLIST, cancel_after=cancel_after)
+def find(port: int, asked: Dataset, *, aet: str = "CT1") -> tuple[int, list[Dataset]]:
+    return Client(port, aet=aet).find(asked, WORKLIST)
 
 
 def begun(of: Order | None = None, study: str = "", patient: str = "P1", **values: Any) -> Dataset:

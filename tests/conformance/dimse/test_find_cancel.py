@@ -17,6 +17,7 @@ from pacs.db import schema
 from pacs.db.connection import Database
 from pacs.dicom import uids
 from tests.conformance.dimse.conftest import House, serving
+from tests.support.cancelling import CANCELLED, MESSAGE_ID, cancel, final
 from tests.support.postgres import PostgresServer
 from tests.unit.dimse.fakes import FIND, Peer
 
@@ -24,7 +25,6 @@ STUDIES = 1_000_000 if os.environ.get("HILUM_TORTURE") else 60_000
 SLOW_KEYS = 400 if os.environ.get("HILUM_TORTURE") else 900
 CANCEL_AFTER = 0.3
 AT_ONCE = 2.0  # seconds, on a machine that has other things to do as well
-CANCELLED = 0xFE00
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -62,7 +62,7 @@ def asking(house: House, key: bytes) -> Iterator[Peer]:
     """A station that has just asked for the studies of a patient ID."""
     with Peer(socket.create_connection(("127.0.0.1", house.port), timeout=60)) as peer:
         peer.associate((FIND, uids.EXPLICIT_LE))
-        message = Command(Operation.C_FIND, message_id=7, sop_class=FIND, priority=0, dataset_type=1)
+        message = Command(Operation.C_FIND, message_id=MESSAGE_ID, sop_class=FIND, priority=0, dataset_type=1)
         peer.request(1, message, identifier(key))
         yield peer
 
@@ -72,21 +72,6 @@ def identifier(patient_id: bytes) -> bytes:
     patient_id += b" " * (len(patient_id) % 2)
     key = struct.pack("<HH2sH", 0x0010, 0x0020, b"LO", len(patient_id)) + patient_id
     return level + key + struct.pack("<HH2sH", 0x0020, 0x000D, b"UI", 0)
-
-
-def cancel(peer: Peer) -> None:
-    peer.request(1, Command(Operation.C_CANCEL, responded_to=7))
-
-
-def final(peer: Peer) -> tuple[int | None, int]:
-    """The last status, and how many matches came before it."""
-    matches = 0
-    while True:
-        answer, _ = peer.message()
-        assert answer.responded_to == 7
-        if answer.status not in {0xFF00, 0xFF01}:
-            return answer.status, matches
-        matches += 1
 
 
 NOBODY = b"\\".join(b"*%d*nobody*" % n for n in range(SLOW_KEYS))

@@ -19,7 +19,7 @@ from pacs.dicom import uids
 from tests.conformance.dimse.conftest import House, Open, serving
 from tests.support.archive_server import ArchiveServer
 from tests.support.dicom_object import DicomObject
-from tests.support.dimse_client import Client, identifier, paused, store_raw
+from tests.support.dimse_client import Client, identifier, paused, store_raw, wait_for
 from tests.support.factory import Patient, as_object, ct_dataset, ct_series, encode, fresh_uid
 from tests.unit.dimse.fakes import CT, Peer, store_rq
 
@@ -176,8 +176,8 @@ def test_a_full_disk_is_out_of_resources_until_there_is_space(tmp_path: Path) ->
             assert refused.returncode == 0xA7  # DCMTK ends with the first byte of the status
         assert subprocess.run(words, check=False).returncode == 0
         assert house.store([big]) == {big.instance: 0}
-        left = [path.name for path in (server.data / "spool").rglob("*") if path.is_file()]
-        assert set(left) <= {".lock"}
+        spool = server.data / "spool"
+        wait_for(lambda: {path.name for path in spool.rglob("*") if path.is_file()} <= {".lock"}, 30)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """The modality worklist (PS3.4 K) as modalities ask it: pynetdicom and DCMTK."""
 
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,13 +12,17 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom.presentation import build_context
 
+from dimse.command import Command, Operation
 from pacs.audit.record import trail
 from pacs.config import Config, OrdersConfig
+from pacs.dicom import uids
 from pacs.orders.model import Order
 from pacs.runtime import Archive
 from tests.support import worklist
+from tests.support.cancelling import CANCELLED, MESSAGE_ID, cancel, final
 from tests.support.dimse_client import Client
-from tests.support.worklist import find, keys, order
+from tests.support.worklist import WORKLIST, find, keys, order
+from tests.unit.dimse.fakes import Peer
 
 MORE = {"dicom": {"00400400": {"vr": "LT", "Value": ["Interpreter\r\nneeded"]}}}
 CODES = [
@@ -244,9 +250,18 @@ def test_cancel(tmp_path: Path) -> None:
         step = {"station_aet": "CT1", "modality": "CT", "start": "2026-07-05T10:00"}
         many = order(_steps=[{**step, "id": f"S{n}"} for n in range(100)])
         worklist.place(archive, *({**many, "accession_number": f"A{n}"} for n in range(5)))
-        status, found = find(port, keys({}, PatientID=""), cancel_after=1)
-        assert status == 0xFE00
-        assert 1 <= len(found) < 500
+        with Peer(socket.create_connection(("127.0.0.1", port), timeout=60)) as peer:
+            peer.associate((WORKLIST, uids.EXPLICIT_LE))
+            asked = Command(
+                Operation.C_FIND, message_id=MESSAGE_ID, sop_class=WORKLIST, priority=0, dataset_type=1
+            )
+            everybody = struct.pack("<HH2sH", 0x0010, 0x0020, b"LO", 0)
+            peer.request(1, asked, everybody)
+            cancel(peer)
+            status, matches = final(peer)
+            assert status == CANCELLED
+            assert matches < 500
+            peer.release()
         status, found = find(port, keys({"ScheduledProcedureStepID": ""}))
         assert (status, len(found)) == (0, 500)  # read in several pieces, none twice
 
