@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 from pacs.dicom import header, uids
 from pacs.dicom.header import DataSet, Element, Unreadable
+from pacs.dicom.words import swap, word_of
 from pacs.errors import Invalid, NotFound
 from pacs.pixels import frames
-from pacs.pixels.bits import swap
 from pacs.pixels.frames import PIXEL_DATA, FrameTable
 from pacs.retrieve.selection import StoredObject
 
@@ -21,9 +21,6 @@ _PATH = re.compile(r"[0-9A-Fa-f]{8}(/[1-9][0-9]{0,8}/[0-9A-Fa-f]{8})*")
 
 _PIECE = 1 << 20  # bytes
 _FIRST_READ, _LAST_READ = 1 << 16, 1 << 24  # bytes
-# Bytes in the unit of a value that big endian storage reverses (PS3.5 7.3).
-_WORDS = {"OW": 2, "US": 2, "SS": 2, "OF": 4, "OL": 4, "FL": 4, "UL": 4, "SL": 4}
-_WORDS |= dict.fromkeys(("OD", "OV", "FD", "UV", "SV"), 8)
 
 
 class BulkData:
@@ -82,7 +79,7 @@ def find(source: "ByteSource", stored: StoredObject, path: str, table: bytes | N
         if length is None:
             length = _pixels_end(source, stored, element, table) - element.offset
         big = stored.transfer_syntax == uids.EXPLICIT_BE
-        word = _WORDS.get(element.vr, 1) if big else 1
+        word = word_of(element.vr) if big else 1
         return BulkData(source, element.offset, length, element.vr, stored.digest, word=word)
     except BaseException:
         source.close()
