@@ -84,6 +84,32 @@ def test_what_was_refused_is_listed_and_named(archive: ArchiveServer, files: Pat
     assert re.search(r"not-dicom +.*/letter\.txt", done.stderr)
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_an_import_that_was_cut_off_is_gone_on_with(
+    archive: ArchiveServer, tmp_path: Path, how: signal.Signals
+) -> None:
+    """The same command again: what is there is recognised, what is not comes in, nothing is half there."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for item in ct_series(300, rows=8, columns=8):
+        (folder / f"{item.instance}.dcm").write_bytes(item.part10())
+    process = subprocess.Popen(
+        archive.command("import", str(folder)), cwd=archive.folder, env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: len(list((archive.data / "hot").rglob("*.dcm"))) > 20, 60)
+    process.send_signal(how)
+    assert process.wait(20) == (130 if how is signal.SIGINT else -signal.SIGKILL)
+    again = summary(archive.pacs_here("import", "--json", str(folder)))
+    stored, here = again["stored"], again["duplicates"]
+    assert isinstance(stored, int)
+    assert isinstance(here, int)
+    assert stored > 0 < here
+    assert stored + here == 300
+    checked = archive.pacs_here("check")
+    assert (checked.returncode, checked.stdout) == (0, "index and store agree\n")
+
+
 def test_a_difference_is_exit_code_1(archive: ArchiveServer, files: Path) -> None:
     archive.pacs_here("import", str(files))
     next(path for path in archive.data.rglob("*.dcm")).unlink()
