@@ -13,11 +13,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dicomweb import capabilities, problems
-from dicomweb.authn import Guard, call_of, listener_of
+from dicomweb.authn import Guard, call_of, listener_of, outside_of
 from dicomweb.calls import Call
 from dicomweb.compression import Compressed
 from dicomweb.entries import Entry, Listen, Post, Put
 from dicomweb.limits import Held, Turnstile, is_expensive
+from dicomweb.pages import FILES
 from dicomweb.routes import LISTENERS, ROUTES
 from dicomweb.trash import gone
 from pacs.errors import NotFound
@@ -34,6 +35,7 @@ def make_app(archive: Archive) -> Starlette:
         exception_handlers={HTTPException: _unrouted},
     )
     app.state.table = ROUTES
+    app.router.redirect_slashes = False  # to where a proxy's clients do not find us
     return app
 
 
@@ -88,10 +90,18 @@ def _endpoint(archive: Archive, entry: Entry, turnstile: Turnstile) -> Endpoint:
 def _plain(entry: Entry) -> Callable[[Call], Awaitable[Response]]:
     async def answer(call: Call) -> Response:
         if isinstance(entry, Post | Put):
+            _check_coding(call)
             return await entry.receive(call)
         return await run_in_threadpool(entry.answer, call)
 
     return answer
+
+
+def _check_coding(call: Call) -> None:
+    if call.header("content-encoding").strip().lower() not in {"", "identity"}:
+        raise problems.UnsupportedCoding(
+            "payloads are taken as they are, without a Content-Encoding", hint="send it uncompressed"
+        )
 
 
 def _limited(entry: Entry, turnstile: Turnstile) -> Callable[[Call], Awaitable[Response]]:
@@ -112,8 +122,12 @@ async def _unheard(socket: WebSocket) -> None:
     await socket.send_denial_response(problems.no_such_route())
 
 
-async def _unrouted(_: Request, error: Exception) -> Response:
+async def _unrouted(request: Request, error: Exception) -> Response:
     headers = getattr(error, "headers", None) or {}
     if "Allow" in headers:
         return problems.method_not_allowed(headers["Allow"])
+    page = request.url.path + "/"
+    if page in FILES:
+        query = f"?{request.url.query}" if request.url.query else ""
+        return problems.elsewhere(outside_of(request).base + page + query)
     return problems.no_such_route()

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 from dicomweb import problems
 from dicomweb.calls import Call, Listener
 from dicomweb.cors import Cors
+from dicomweb.pages import FILES
 from dicomweb.urls import Outside, Proxies
 from pacs import log
 from pacs.auth.actor import Actor
@@ -72,6 +73,7 @@ class Guard:
     async def _admitted(self, scope: Scope) -> ASGIApp:
         """The application for whoever is let in, else the refusal."""
         _strip(scope, self._prefix)
+        _without_slash(scope)
         try:
             if not await self._admit(scope):
                 await run_in_threadpool(self._turn_away, scope)
@@ -114,10 +116,18 @@ class Guard:
 
 def call_of(archive: Archive, request: Request) -> Call:
     """The request with its actor. Only a request that passed the guard has one."""
-    actor, outside = request.scope[_ACTOR], request.scope[_OUTSIDE]
-    if not isinstance(actor, Actor) or not isinstance(outside, Outside):
+    actor = request.scope[_ACTOR]
+    if not isinstance(actor, Actor):
         raise TypeError("a request came past the guard")
-    return Call(archive, actor, outside, request)
+    return Call(archive, actor, outside_of(request), request)
+
+
+def outside_of(request: Request) -> Outside:
+    """Where the caller sees the archive."""
+    outside = request.scope[_OUTSIDE]
+    if not isinstance(outside, Outside):
+        raise TypeError("a request came past the guard")
+    return outside
 
 
 def listener_of(archive: Archive, socket: WebSocket) -> Listener:
@@ -133,6 +143,13 @@ def _strip(scope: Scope, prefix: str) -> None:
     if prefix and (path == prefix or path.startswith(prefix + "/")):
         scope["path"] = path[len(prefix) :] or "/"
         scope["raw_path"] = scope["raw_path"][len(prefix) :] or b"/"
+
+
+def _without_slash(scope: Scope) -> None:
+    """Clients that join addresses put a slash at the end. Only pages have one of their own."""
+    if scope["path"] not in FILES:
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        scope["raw_path"] = scope["raw_path"].rstrip(b"/") or b"/"
 
 
 def _add_headers(headers: MutableHeaders) -> None:

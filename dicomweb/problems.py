@@ -16,12 +16,17 @@ PARTIAL = 206
 ACCEPTED = 202
 NO_CONTENT = 204
 NOT_MODIFIED = 304
+_PERMANENT_REDIRECT = 308
 ALL_FAILED = 409
 RETRY_AFTER_SECONDS = 10
 
 
 class UnsupportedMediaType(Invalid):
     """The request's payload is of a type that this resource does not take (PS3.18 8.7.7)."""
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The request's payload is in a content coding; none is taken (RFC 9110 15.5.16)."""
 
 
 class TooLarge(Invalid):
@@ -73,6 +78,8 @@ def of(error: Exception) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if isinstance(error, UnsupportedCoding):
+        headers["Accept-Encoding"] = "identity"
     if isinstance(error, RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.length}"
     return _problem(status, str(error), error.hint, headers)
@@ -92,6 +99,11 @@ def unauthenticated() -> Response:
 
 def no_such_route() -> Response:
     return _problem(_BY_KIND[NotFound], "There is nothing at this address.", "DICOMweb is under /dicom-web.")
+
+
+def elsewhere(address: str) -> Response:
+    """The same is found at another address, with the same method and payload."""
+    return Response(status_code=_PERMANENT_REDIRECT, headers={"Location": address})
 
 
 def method_not_allowed(allowed: str) -> Response:

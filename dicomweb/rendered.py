@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from dicomweb import answers, media, multipart, rendered_text, viewing
+from dicomweb import answers, media, multipart, rendered_text, rendered_video, viewing
 from dicomweb.calls import Call
 from dicomweb.media import Offer
 from dicomweb.multipart import Part
@@ -29,6 +29,9 @@ def retrieve(call: Call) -> Response:
     written = None if numbers else found.written()
     if written is not None:
         return rendered_text.answer(call, found, written)
+    video = call.archive.retrieve.all_frames(call.actor, call.key) if found.is_video and not numbers else None
+    if video is not None:
+        return rendered_video.answer(call, video)
     found.check(*numbers)
     offer = media.choose(call.accepted, (*SEVERAL, _MOVING) if len(numbers) > 1 else (*SINGLE, *SEVERAL))
     view = viewing.view(call.request.query_params, Form(offer.type))

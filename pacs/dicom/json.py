@@ -18,6 +18,7 @@ from pydicom.datadict import dictionary_VR
 
 from pacs.dicom import charsets
 from pacs.dicom.header import DataSet, Element, Walk, integer
+from pacs.dicom.words import swap, word_of
 
 BULK_BASE = b"\x01"
 INLINE_BINARY_LIMIT = 1024  # bytes; above it a BulkDataURI
@@ -107,13 +108,13 @@ class _Encoder:
         if element.length == 0:
             return head + b"}", []
         if vr in _BINARY:
-            return head + self._binary(element, path), []
+            return head + self._binary(element, path, vr), []
         if vr in _NUMBERS and element.length > NUMBER_LIMIT:
             return head + self._bulk(element, path), []
         raw = bytes(self._buffer[element.offset : element.offset + element.length])
         values = self._values(vr, raw, codecs)
         if values is None:
-            return b'{"vr":"UN"' + self._binary(element, path), []
+            return b'{"vr":"UN"' + self._binary(element, path, "UN"), []
         if not values:
             return head + b"}", []
         return head + b',"Value":' + orjson.dumps(values) + b"}", values
@@ -149,12 +150,14 @@ class _Encoder:
             )
         return b'{"vr":"SQ","Value":[' + b",".join(encoded) + b"]}"
 
-    def _binary(self, element: Element, path: str) -> bytes:
+    def _binary(self, element: Element, path: str, vr: str) -> bytes:
+        """Little endian, whatever the object is written in (PS3.18 F.2.7, PS3.19 A.1.5)."""
         length = element.length or 0
         if length > INLINE_BINARY_LIMIT or element.tag in {0x7FE00008, 0x7FE00009, 0x7FE00010}:
             return self._bulk(element, path)
         raw = self._buffer[element.offset : element.offset + length]
-        return b',"InlineBinary":"' + base64.b64encode(raw) + b'"}'
+        little = swap(bytes(raw), word_of(vr)) if self._order == ">" else raw
+        return b',"InlineBinary":"' + base64.b64encode(little) + b'"}'
 
     def _bulk(self, element: Element, path: str) -> bytes:
         return b',"BulkDataURI":"' + BULK_BASE + f'{path}/{element.tag:08X}"}}'.encode()

@@ -1,8 +1,6 @@
 """Bytes as stored to bytes as Explicit VR Little Endian has them."""
 
-from array import array
-
-_SWAPPED = {2: "H", 4: "I", 8: "Q"}
+from pacs.dicom.words import swap
 
 
 def extract_bits(data: bytes, bit_offset: int, nbits: int) -> bytes:
@@ -13,16 +11,6 @@ def extract_bits(data: bytes, bit_offset: int, nbits: int) -> bytes:
     """
     value = int.from_bytes(data, "little") >> bit_offset
     return (value & ((1 << nbits) - 1)).to_bytes((nbits + 7) // 8, "little")
-
-
-def swap(data: bytes, word: int) -> bytes:
-    """The bytes of every `word` (1, 2, 4 or 8 bytes) reversed; an incomplete last word is left as it is."""
-    if word == 1:
-        return data
-    whole = len(data) - len(data) % word
-    words = array(_SWAPPED[word], data[:whole])
-    words.byteswap()
-    return words.tobytes() + data[whole:]
 
 
 def swap16(data: bytes) -> bytes:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from pacs.dicom import uids
-from pacs.pixels.bits import extract_bits, swap, swap16, swap32
+from pacs.dicom.words import swap
+from pacs.pixels.bits import extract_bits, swap16, swap32
 from pacs.pixels.boundaries import Edges, divide, is_video
 from pacs.pixels.items import Chain, Read, walk
 from pacs.pixels.layout import Fragmented, Ranges, Strided

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from pacs.dicom.words import swap
 from pacs.errors import NotAcceptable
 from pacs.pixels import encapsulate
-from pacs.pixels.bits import swap
 from pacs.pixels.convert import Converted, transcode_frame
 from pacs.pixels.frames import PIXEL_DATA, FrameTable, Read
 from pacs.pixels.rewrite import CHUNK, UNDEFINED, Piece, head

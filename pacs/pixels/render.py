@@ -169,10 +169,9 @@ def _window(shape: FrameShape, look: Look) -> Window | None:
     if shape.bits_stored > _BYTE or look.appearance.modality_lut is not None or look.appearance.labels:
         return None
     low = -(1 << (shape.bits_stored - 1)) if shape.signed else 0
-    ends = (low * look.grey.slope, (low + (1 << shape.bits_stored) - 1) * look.grey.slope)
-    if ends[0] == ends[1]:
-        return None
-    return voi.between(min(ends) + look.grey.intercept, max(ends) + look.grey.intercept)
+    ends = (low, low + (1 << shape.bits_stored) - 1)
+    darkest, brightest = sorted(end * look.grey.slope + look.grey.intercept for end in ends)
+    return voi.between(darkest, brightest) if darkest < brightest else None
 
 
 def _voi_table(look: Look) -> Table | None:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from pacs.dicom.header import PIXEL_DATA, Buffer, DataSet, Element, Walk
+from pacs.dicom.words import swap, word_of
 from pacs.errors import NotAcceptable
 from pacs.pixels import vrs
-from pacs.pixels.bits import swap
 
 Piece = bytes | memoryview
 
@@ -74,7 +74,7 @@ class Rewriter:
             vr = vrs.explicit(element.tag, vr, length, signed=signed)
         told = UNDEFINED if _undefined(self._buffer, element) else length
         yield head(element.tag, vr, told, implicit=self._implicit)
-        yield from self.pieces(element.offset, length, vrs.word_of(vr) if self._big else 1)
+        yield from self.pieces(element.offset, length, word_of(vr) if self._big else 1)
 
     def _sequence(self, element: Element, items: list[DataSet], *, signed: bool) -> Iterator[Piece]:
         """Lengths that were undefined stay so, and the others are told anew: what is written back later

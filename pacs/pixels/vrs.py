@@ -1,5 +1,4 @@
-"""Value representations that a data set in Implicit VR leaves open (PS3.5 A.1, PS3.6 6), and what
-Explicit VR Big Endian does to each."""
+"""Value representations that a data set in Implicit VR leaves open (PS3.5 A.1, PS3.6 6)."""
 
 LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
 """Those with a length of 32 bits (PS3.5 7.1.2)."""
@@ -8,11 +7,6 @@ SHORT = frozenset(
     | {"ST", "TM", "UI", "UL", "US"}
 )
 _LONGEST_SHORT = 0xFFFE
-_WORDS = (
-    dict.fromkeys(("US", "SS", "OW", "AT"), 2)
-    | dict.fromkeys(("UL", "SL", "FL", "OF", "OL"), 4)
-    | dict.fromkeys(("FD", "OD", "SV", "UV", "OV"), 8)
-)
 
 # US or SS, told by Pixel Representation.
 _SIGNED = frozenset(
@@ -41,8 +35,3 @@ def explicit(tag: int, vr: str, length: int, *, signed: bool) -> str:
     if vr in LONG:
         return vr
     return vr if vr in SHORT and length <= _LONGEST_SHORT else "UN"
-
-
-def word_of(vr: str) -> int:
-    """Bytes in the unit that big endian reverses (PS3.5 7.3)."""
-    return _WORDS.get(vr, 1)

@@ -18,6 +18,7 @@ from pacs.query import compile as sql
 from pacs.query.answer import Assembler, DataSet, Stored, decode
 from pacs.query.evaluate import matches
 from pacs.query.model import Condition, DateTimeRange, Exact, FreeText, Match, Page, Query
+from pacs.query.places import TOP, Place, Places
 from pacs.query.plan import Plan, plan
 
 PAGE_LIMIT = 1000  # matches of a page without a limit of its own
@@ -60,13 +61,19 @@ class Search:
         self._audit = audit
         self._scan_limit = scan_limit
         self._written = Recent()
+        self._places = Places()
 
     def page(self, actor: Actor, query: Query) -> Page:
-        """At most `query.limit` matches from `query.offset` on, and whether there are more."""
+        """At most `query.limit` matches from `query.offset` on, and whether there are more. Page after
+        page is one list, whatever comes in meanwhile."""
         query = self._admit(actor, query)
         limit = PAGE_LIMIT if query.limit is None else query.limit
-        found = list(self._matches(query, limit + 1))
-        return Page(tuple(found[:limit]), len(found) > limit, query.warnings)
+        reading = self._reading(query, begin=self._places.of(actor, query))
+        found = list(islice(reading.matches(limit + 1), limit + 1))
+        shown = found[:limit]
+        if shown:
+            self._places.keep(actor, query, len(shown), shown[-1][1])
+        return Page(tuple(match for match, _ in shown), len(found) > limit, query.warnings)
 
     def count(self, actor: Actor, query: Query) -> int:
         """How many matches there are in all, whatever page is asked for.
@@ -120,14 +127,20 @@ class Search:
         self._written.add(look)
 
     def _matches(self, query: Query, limit: int | None, stop: Stop = _never) -> Iterator[Match]:
-        reading = _Reading(self._db, query, plan(query), self._scan_limit, stop)
-        return islice(reading.matches(limit), limit)
+        found = self._reading(query, stop).matches(limit)
+        return (match for match, _ in islice(found, limit))
+
+    def _reading(self, query: Query, stop: Stop = _never, *, begin: Place | None = None) -> "_Reading":
+        return _Reading(self._db, query, plan(query), self._scan_limit, stop, begin)
 
 
 class _Reading:
     """One query being answered."""
 
-    def __init__(self, db: Database, query: Query, how: Plan, scan_limit: int, stop: Stop) -> None:
+    def __init__(
+        self, db: Database, query: Query, how: Plan, scan_limit: int, stop: Stop, begin: Place | None
+    ) -> None:
+        """`begin` is where the offset of the query is; None when rows have to be counted."""
         self._db = db
         self._query = query
         self._plan = how
@@ -136,19 +149,22 @@ class _Reading:
         self._assembler = Assembler(query)
         self._stored = Stored()
         self._read = 0
-        self._last = 0  # id of the last match: a scan of a lower level meets it again
+        self._offset = query.offset if begin is None else 0
+        self._after = (begin or TOP).position
+        self._last = (begin or TOP).match  # a scan of a lower level meets it again
 
-    def matches(self, limit: int | None) -> Iterator[Match]:
+    def matches(self, limit: int | None) -> Iterator[tuple[Match, Place]]:
+        """Each with the place behind it."""
         size = _CHUNK
         if self._plan.documents or self._assembler.needs_document:
             size = _CHUNK_OF_DOCUMENTS
         if self._plan.residual:
-            yield from islice(self._chunks(size, 0), self._query.offset, None)
+            yield from islice(self._chunks(size, 0), self._offset, None)
         else:
-            yield from self._chunks(size if limit is None else min(size, max(limit, 1)), self._query.offset)
+            yield from self._chunks(size if limit is None else min(size, max(limit, 1)), self._offset)
 
-    def _chunks(self, size: int, offset: int) -> Iterator[Match]:
-        after: sql.Position = ()
+    def _chunks(self, size: int, offset: int) -> Iterator[tuple[Match, Place]]:
+        after = self._after
         while not self._stop():
             try:
                 with self._db.read(None if self._stop is _never else self._stop) as tx:
@@ -159,7 +175,8 @@ class _Reading:
                 return
             for row in kept:
                 document = documents.get(row.definers[self._query.level])
-                yield self._assembler.match(row, decode(document) if document else {})
+                match = self._assembler.match(row, decode(document) if document else {})
+                yield match, Place(row.position, row.ids[self._query.level])
             self._read += len(rows)
             if len(rows) < size:
                 return

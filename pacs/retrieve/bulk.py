@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 from pacs.dicom import header, uids
 from pacs.dicom.header import DataSet, Element, Unreadable
+from pacs.dicom.words import swap, word_of
 from pacs.errors import Invalid, NotFound
 from pacs.pixels import frames
-from pacs.pixels.bits import swap
 from pacs.pixels.frames import PIXEL_DATA, FrameTable
 from pacs.retrieve.selection import StoredObject
 
@@ -21,20 +21,26 @@ _PATH = re.compile(r"[0-9A-Fa-f]{8}(/[1-9][0-9]{0,8}/[0-9A-Fa-f]{8})*")
 
 _PIECE = 1 << 20  # bytes
 _FIRST_READ, _LAST_READ = 1 << 16, 1 << 24  # bytes
-# Bytes in the unit of a value that big endian storage reverses (PS3.5 7.3).
-_WORDS = {"OW": 2, "US": 2, "SS": 2, "OF": 4, "OL": 4, "FL": 4, "UL": 4, "SL": 4}
-_WORDS |= dict.fromkeys(("OD", "OV", "FD", "UV", "SV"), 8)
 
 
 class BulkData:
     """`length` bytes of a value with representation `vr`, little endian whatever the object is
-    stored in (PS3.18 8.7.3). `digest` is that of the data set it is from. Holds the file open until
-    closed."""
+    stored in (PS3.18 8.7.3). `digest` is that of the data set it is from, `encapsulated` says that it is
+    the compressed pixel data of the object, items and all. Holds the file open until closed."""
 
     def __init__(
-        self, source: "ByteSource", offset: int, length: int, vr: str, digest: str, *, word: int = 1
+        self,
+        source: "ByteSource",
+        offset: int,
+        length: int,
+        vr: str,
+        digest: str,
+        *,
+        word: int = 1,
+        encapsulated: bool = False,
     ) -> None:
         self.digest = digest
+        self.encapsulated = encapsulated
         self._source = source
         self._offset = offset
         self._word = word  # bytes in the unit that is stored reversed; 1 when none is
@@ -79,21 +85,24 @@ def find(source: "ByteSource", stored: StoredObject, path: str, table: bytes | N
     try:
         element = _near(source, stored, parts(path)) or _locate(source, stored, parts(path))
         length = element.length
+        encapsulated = length is None and parts(path) == [f"{PIXEL_DATA:08X}"]
         if length is None:
             length = _pixels_end(source, stored, element, table) - element.offset
         big = stored.transfer_syntax == uids.EXPLICIT_BE
-        word = _WORDS.get(element.vr, 1) if big else 1
-        return BulkData(source, element.offset, length, element.vr, stored.digest, word=word)
+        word = word_of(element.vr) if big else 1
+        return BulkData(
+            source, element.offset, length, element.vr, stored.digest, word=word, encapsulated=encapsulated
+        )
     except BaseException:
         source.close()
         raise
 
 
 def parts(path: str) -> list[str]:
-    """Tag, item number, tag, ... of a bulk data path. Raises Invalid."""
+    """Tag, item number, tag, ... of a bulk data path, in capitals. Raises Invalid."""
     if not _PATH.fullmatch(path):
         raise Invalid("this is no path of a bulk data value", hint="use the BulkDataURI from the metadata")
-    return path.split("/")
+    return path.upper().split("/")
 
 
 def _near(source: "ByteSource", stored: StoredObject, path: list[str]) -> Element | None:

@@ -200,8 +200,22 @@ class Retrieve:
         stored = StoredObject(key, *row[4:11])
         if any(number > stored.frames for number in numbers):
             raise NotFound(f"this instance has {stored.frames} frames")
+        return self._frame_set(stored, row[0], numbers, found)
+
+    def all_frames(self, actor: Actor, key: InstanceKey) -> FrameSet | None:
+        """Every frame in order; None where there is none, or none can be told apart."""
+        self._admit(actor, _only(key), "frames", often=True)
+        row, found = self._located(key)
+        stored = StoredObject(key, *row[4:11])
+        if row[0] is None or not stored.frames:
+            return None
+        return self._frame_set(stored, row[0], tuple(range(1, stored.frames + 1)), found)
+
+    def _frame_set(
+        self, stored: StoredObject, table: bytes, numbers: tuple[int, ...], found: LookedUp
+    ) -> FrameSet:
         return FrameSet(
-            stored, row[0], numbers, lambda: self._plain(stored, found), lambda: self._shape(stored)
+            stored, table, numbers, lambda: self._plain(stored, found), lambda: self._shape(stored)
         )
 
     def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]:

@@ -50,6 +50,11 @@ class Found:
         """The frame that the object itself names as the one that stands for it (PS3.3 C.7.6.6); else 0."""
         return self.look.representative if self.look.representative <= self.stored.frames else 0
 
+    @property
+    def is_video(self) -> bool:
+        """Whether its frames are one stream."""
+        return self._table is not None and self._table.stream and self.stored.frames > 0
+
     def draw(self, view: View, number: int = 0) -> bytes:
         """Raises NotAcceptable when it cannot be shown, Invalid when nothing of it is wanted,
         Unavailable when its bytes are away."""

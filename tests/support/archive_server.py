@@ -17,6 +17,7 @@ import psutil
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
+from tests.support import command_line
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -116,8 +117,10 @@ class ArchiveServer:
 
     def command(self, *words: str) -> list[str]:
         """A `pacs` command line on this archive's data and settings."""
-        where = ["--data", str(self.data), "--config", str(self.config_path)]
-        return [sys.executable, "-m", "pacs", *words, *where]
+        return [sys.executable, "-m", "pacs", *words, *self._where()]
+
+    def _where(self) -> list[str]:
+        return ["--data", str(self.data), "--config", str(self.config_path)]
 
     def pacs(self, *words: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
         """Run a `pacs` command to its end."""
@@ -125,6 +128,10 @@ class ArchiveServer:
             self.command(*words), cwd=self.folder, env=environment(), capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
+
+    def pacs_here(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """The same inside this process, which saves the start of an interpreter."""
+        return command_line.run(self.folder, [*words, *self._where()])
 
     def pacs_plain(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a `pacs` command that knows no archive."""

@@ -1,7 +1,6 @@
 """Fuzzy matching, order, totals, sequences and paging of QIDO-RS over HTTP (PS3.18 8.3.4, 10.6)."""
 
 import itertools
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -200,28 +199,66 @@ def test_a_key_that_cannot_be_matched_is_said(room: Room) -> None:
     assert "NumberOfStudyRelatedSeries" in answer.headers["warning"]
 
 
-def test_pages_neither_repeat_nor_miss_while_others_store(room: Room) -> None:
-    """What was there when paging began comes exactly once, whatever arrives behind it or before it."""
+PAGED = [
+    ("/studies", "0020000D", {"PatientID": "PAGED"}),
+    ("/studies", "0020000D", {"PatientID": "PAGED", "orderby": "-StudyDate,StudyTime"}),
+    ("/studies", "0020000D", {"PatientID": "PAGED", "Manufacturer": "Synth*"}),  # of stored objects alone
+    ("/series", "0020000E", {"PatientID": "PAGED"}),
+    ("/instances", "00080018", {"PatientID": "PAGED"}),
+]
+
+
+@pytest.mark.parametrize(("path", "tag", "query"), PAGED, ids=lambda one: str(one)[:60])
+def test_pages_neither_repeat_nor_miss_while_others_store(
+    room: Room, path: str, tag: str, query: dict[str, str]
+) -> None:
+    """What was there when paging began comes exactly once, whatever matches come in meanwhile: in front of
+    what has been read, in its midst and behind."""
     web = Web(room.root)
-    mine = ct_series(1, patient=Patient(id="PAGED"))
-    items = [*mine, *(ct_series(1, patient=Patient(id="PAGED"))[0] for _ in range(11))]
-    assert web.store(items).status == 200
-    stop = threading.Event()
+    first = [aged(f"2026{month:02}15") for month in range(1, 13)]
+    assert web.store([*first, *(aged("20260301", item.study) for item in first)]).status == 200
+    before = {value(one, tag) for one in web.search(path, query | {"limit": "5000"})}
+    for limit in (3, 7, 50):
+        seen: list[str] = []
+        while page := web.search(path, query | {"limit": str(limit), "offset": str(len(seen))}):
+            seen += [value(one, tag) for one in page]
+            if len(seen) <= 5 * limit:
+                late = [aged("20270101"), aged("20260701"), aged("20250101")]
+                assert web.store(late).status == 200
+        assert len(seen) == len(set(seen)), "a row came twice"
+        assert before <= set(seen), "a row was missed"
 
-    def others() -> None:
-        while not stop.is_set():
-            assert Web(room.root).store(ct_series(1, patient=Patient(id="OTHER"))).status == 200
 
-    writer = threading.Thread(target=others)
-    writer.start()
-    try:
-        for _ in range(5):
-            seen: list[str] = []
-            while page := web.search(
-                "/studies", {"PatientID": "PAGED", "limit": "5", "offset": str(len(seen))}
-            ):
-                seen += [value(one, "0020000D") for one in page]
-            assert sorted(seen) == sorted(item.study for item in items)
-    finally:
-        stop.set()
-        writer.join()
+def aged(day: str, study: str = "") -> DicomObject:
+    ds = ct_dataset(
+        study or fresh_uid(),
+        fresh_uid(),
+        1,
+        patient=Patient(id="PAGED"),
+        rows=8,
+        columns=8,
+        pixels=bytes(128),
+    )
+    ds.StudyDate = day
+    return as_object(ds)
+
+
+def test_pages_after_a_new_beginning_show_what_has_come(room: Room) -> None:
+    """Who begins at the top again sees the new studies, and a caller that jumps is counted for."""
+    web = Web(room.root)
+    items = [aged(f"2030010{day}") for day in range(1, 7)]
+    assert web.store(items[:4]).status == 200
+
+    def page(offset: int, limit: int = 2) -> list[str]:
+        query = {"PatientID": "PAGED", "StudyDate": "20300101-", "limit": str(limit), "offset": str(offset)}
+        return [value(one, "0020000D") for one in web.search("/studies", query)]
+
+    uids = [item.study for item in items]
+    assert page(0) == [uids[3], uids[2]]
+    assert web.store(items[4:]).status == 200
+    assert page(2) == [uids[1], uids[0]]
+    assert page(4) == []
+    assert page(3, 3) == [uids[2], uids[1], uids[0]]
+    assert page(0) == [uids[5], uids[4]]
+    assert page(2) == [uids[3], uids[2]]
+    assert page(2) == [uids[3], uids[2]], "asked again, the same"

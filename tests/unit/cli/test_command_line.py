@@ -14,24 +14,32 @@ from pacs.cli.audit import since_ns
 from pacs.config import load
 from pacs.errors import Invalid, Unavailable
 from pacs.services import SERVICES, lookup, missing
+from tests.support import command_line
 
 REPOSITORY = Path(__file__).parents[3]
 
 
-def pacs(
-    folder: Path, *words: str, environ: "dict[str, str] | None" = None
-) -> "subprocess.CompletedProcess[str]":
-    kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(folder), **(environ or {})}
-    done = subprocess.run(
+def pacs(folder: Path, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return command_line.run(folder, words, {"HOME": str(folder), **environ})
+
+
+def in_a_process(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    kept = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": str(folder)}
+    return subprocess.run(
         [sys.executable, "-m", "pacs", *words], cwd=folder, env=kept, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def test_version(tmp_path: Path) -> None:
-    assert pacs(tmp_path, "--version").stdout == f"hilum {__version__}\n"
+    for done in (pacs(tmp_path, "--version"), in_a_process(tmp_path, "--version")):
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"hilum {__version__}\n", "")
+
+
+def test_a_mistake_ends_a_process_with_its_code_and_no_traceback(tmp_path: Path) -> None:
+    done = in_a_process(tmp_path, "import", "nothing-here")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: nothing-here does not exist")
 
 
 def test_help_teaches(tmp_path: Path) -> None:
@@ -58,7 +66,7 @@ def test_nothing_is_left_behind_by_looking(words: tuple[str, ...], tmp_path: Pat
 
 
 def test_config_show_is_a_configuration_file(tmp_path: Path) -> None:
-    shown = pacs(tmp_path, "config", "show", environ={"PACS_WEB_PORT": "1234"})
+    shown = pacs(tmp_path, "config", "show", PACS_WEB_PORT="1234")
     assert tomllib.loads(shown.stdout)["web"]["port"] == 1234
     assert load(shown.stdout, {}, {}).data == tmp_path / "hilum-data"
 
@@ -66,9 +74,7 @@ def test_config_show_is_a_configuration_file(tmp_path: Path) -> None:
 def test_config_show_json_masks_secrets(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[index]\nurl = "postgresql://u:hush@h/d"\n')
     by_option = pacs(tmp_path, "config", "show", "--json", "--config", "c.toml", "--data", "d")
-    by_variable = pacs(
-        tmp_path, "config", "show", "--json", environ={"PACS_CONFIG": "c.toml", "PACS_DATA": "d"}
-    )
+    by_variable = pacs(tmp_path, "config", "show", "--json", PACS_CONFIG="c.toml", PACS_DATA="d")
     assert by_option.stdout == by_variable.stdout
     assert "hush" not in by_option.stdout
     assert json.loads(by_option.stdout)["data"] == str(tmp_path / "d")

@@ -46,23 +46,23 @@ def summary(done: "subprocess.CompletedProcess[str]") -> dict[str, object]:
 
 def test_import_check_audit(archive: ArchiveServer, files: Path) -> None:
     skipped = {"dicomdir": 1, "not-dicom": 1}
-    done = archive.pacs("import", "--json", str(files))
+    done = archive.pacs_here("import", "--json", str(files))
     assert done.returncode == 0, done.stderr
     assert summary(done) == {"files": 3, "stored": 3, "skipped": skipped}
-    assert summary(archive.pacs("import", "--json", str(files))) == {
+    assert summary(archive.pacs_here("import", "--json", str(files))) == {
         "files": 3, "duplicates": 3, "skipped": skipped,
     }  # fmt: skip
-    assert "3 here already, 1 not DICOM, 1 DICOMDIR" in archive.pacs("import", str(files)).stdout
+    assert "3 here already, 1 not DICOM, 1 DICOMDIR" in archive.pacs_here("import", str(files)).stdout
 
-    rows = [json.loads(line) for line in archive.pacs("audit", "--json").stdout.splitlines()]
+    rows = [json.loads(line) for line in archive.pacs_here("audit", "--json").stdout.splitlines()]
     stored = [row for row in rows if row["detail"].startswith("stored ")]
     assert len(stored) == 3
     assert {row["channel"] for row in stored} == {"cli"}
-    narrowed = archive.pacs("audit", "--study", stored[0]["study_uid"], "--since", "1h", "--limit", "2")
+    narrowed = archive.pacs_here("audit", "--study", stored[0]["study_uid"], "--since", "1h", "--limit", "2")
     assert narrowed.stdout.count(stored[0]["study_uid"]) == 2, narrowed.stdout
-    assert archive.pacs("audit", "--study", "1.2.3", "--actor", "nobody").stdout == "nothing recorded\n"
+    assert archive.pacs_here("audit", "--study", "1.2.3", "--actor", "nobody").stdout == "nothing recorded\n"
 
-    assert archive.pacs("check").stdout == "index and store agree\n"
+    assert archive.pacs_here("check").stdout == "index and store agree\n"
     kept = {"objects": 0, "received_bytes": 0, "bytes": 0, "left": {}}
     clean: dict[str, object] = {
         "clean": True,
@@ -71,27 +71,53 @@ def test_import_check_audit(archive: ArchiveServer, files: Path) -> None:
         "counts": {},
         "findings": [],
     }
-    assert archive.check() == clean
-    assert "made anew from 3 stored objects" in archive.pacs("check", "--rebuild", "--fast").stdout
+    assert archive.check() == clean  # by a process of its own
+    assert "made anew from 3 stored objects" in archive.pacs_here("check", "--rebuild", "--fast").stdout
 
 
 def test_what_was_refused_is_listed_and_named(archive: ArchiveServer, files: Path) -> None:
     (files / "cut.dcm").write_bytes(next(files.rglob("*.dcm")).read_bytes()[:-10])
-    done = archive.pacs("import", str(files), str(files / "deeper" / "letter.txt"))
+    done = archive.pacs_here("import", str(files), str(files / "deeper" / "letter.txt"))
     assert done.returncode == 1
     assert "3 stored, 2 refused" in done.stdout
     assert re.search(r"truncated +.* cut\.dcm|truncated +.*/cut\.dcm", done.stderr)
     assert re.search(r"not-dicom +.*/letter\.txt", done.stderr)
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_an_import_that_was_cut_off_is_gone_on_with(
+    archive: ArchiveServer, tmp_path: Path, how: signal.Signals
+) -> None:
+    """The same command again: what is there is recognised, what is not comes in, nothing is half there."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for item in ct_series(300, rows=8, columns=8):
+        (folder / f"{item.instance}.dcm").write_bytes(item.part10())
+    process = subprocess.Popen(
+        archive.command("import", str(folder)), cwd=archive.folder, env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: len(list((archive.data / "hot").rglob("*.dcm"))) > 20, 60)
+    process.send_signal(how)
+    assert process.wait(20) == (130 if how is signal.SIGINT else -signal.SIGKILL)
+    again = summary(archive.pacs_here("import", "--json", str(folder)))
+    stored, here = again["stored"], again["duplicates"]
+    assert isinstance(stored, int)
+    assert isinstance(here, int)
+    assert stored > 0 < here
+    assert stored + here == 300
+    checked = archive.pacs_here("check")
+    assert (checked.returncode, checked.stdout) == (0, "index and store agree\n")
+
+
 def test_a_difference_is_exit_code_1(archive: ArchiveServer, files: Path) -> None:
-    archive.pacs("import", str(files))
+    archive.pacs_here("import", str(files))
     next(path for path in archive.data.rglob("*.dcm")).unlink()
-    done = archive.pacs("check")
+    done = archive.pacs_here("check")
     assert done.returncode == 1
     assert "missing-file" in done.stdout
     assert "index and store differ: 1 missing-file" in done.stdout
-    told = archive.pacs("check", "--json", "--fast")
+    told = archive.pacs_here("check", "--json", "--fast")
     assert told.returncode == 1
     assert json.loads(told.stdout)["counts"] == {"missing-file": 1}
 
@@ -153,33 +179,33 @@ def test_roles_can_be_named_and_come_back(worker: "subprocess.Popen[str]", archi
 
 def test_orders(archive: ArchiveServer, tmp_path: Path) -> None:
     example = REPOSITORY / "examples" / "order.json"
-    assert archive.pacs("orders", "list").stdout == "no orders\n"
-    done = archive.pacs("orders", "add", str(example))
+    assert archive.pacs_here("orders", "list").stdout == "no orders\n"
+    done = archive.pacs_here("orders", "add", str(example))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("order 1: study 2.25.")
-    again = archive.pacs("orders", "add", str(example))
+    again = archive.pacs_here("orders", "add", str(example))
     assert (again.returncode, again.stdout) == (1, "")
     assert "order 1 asks for the same procedure" in again.stderr
 
-    heads, line = archive.pacs("orders", "list").stdout.splitlines()
+    heads, line = archive.pacs_here("orders", "list").stdout.splitlines()
     assert heads.split() == ["order", "state", "start", "station", "modality", "patient", "accession", "what"]
     assert line.split()[:7] == ["1", "scheduled", "2026-11-21", "10:30", "CT1,CT2", "CT", "P-1001"]
-    (listed,) = json.loads(archive.pacs("orders", "list", "--json").stdout)
-    assert listed == json.loads(archive.pacs("orders", "show", "1").stdout)
+    (listed,) = json.loads(archive.pacs_here("orders", "list", "--json").stdout)
+    assert listed == json.loads(archive.pacs_here("orders", "show", "1").stdout)
     assert listed["accession_number"] == "A2611-0042"
 
-    assert archive.pacs("orders", "cancel", "1").returncode == 0
-    assert archive.pacs("orders", "list").stdout == "no orders\n"
-    assert "cancelled" in archive.pacs("orders", "list", "--all").stdout
+    assert archive.pacs_here("orders", "cancel", "1").returncode == 0
+    assert archive.pacs_here("orders", "list").stdout == "no orders\n"
+    assert "cancelled" in archive.pacs_here("orders", "list", "--all").stdout
 
     item = tmp_path / "item.wl"
     item.write_bytes(part10(worklist_item()))
-    made = json.loads(archive.pacs("orders", "add", "--json", str(item)).stdout)
+    made = json.loads(archive.pacs_here("orders", "add", "--json", str(item)).stdout)
     assert (made["study_uid"], made["patient"]["name"]) == ("1.2.3", "Yamada^Tarou=山田^太郎")
 
     broken = tmp_path / "broken.json"
     broken.write_text(example.read_text().replace('"CT"', '"ct"'))
-    refused = archive.pacs("orders", "add", str(broken))
+    refused = archive.pacs_here("orders", "add", str(broken))
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "broken.json: steps[0].modality must be a code of capital letters" in refused.stderr
-    assert archive.pacs("orders", "add", str(tmp_path / "nothing")).returncode == 2
+    assert archive.pacs_here("orders", "add", str(tmp_path / "nothing")).returncode == 2

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacs.pixels.bits import extract_bits, swap, swap16, swap32
+from pacs.dicom.words import swap
+from pacs.pixels.bits import extract_bits, swap16, swap32
 
 
 @given(st.binary(max_size=40), st.integers(0, 100), st.integers(0, 200))

@@ -333,3 +333,11 @@ def test_bits_stored_that_cannot_be_are_all_bits(stored: int, signed: int) -> No
 def test_what_is_not_known_is_refused(ds: Dataset) -> None:
     with pytest.raises(NotAcceptable):
         show(file_of(ds))
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_scale_in_which_all_values_are_the_same(photometric: str) -> None:
+    """An intercept so large that no number of 64 bits tells the values apart any more."""
+    found = show(file_of(grey(BYTES, RescaleIntercept="1e19", RescaleSlope=1,
+                              PhotometricInterpretation=photometric)))  # fmt: skip
+    assert len(np.unique(found)) == 1
