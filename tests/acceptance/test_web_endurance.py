@@ -19,8 +19,8 @@ import psycopg
 import pytest
 
 from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deployment
-from tests.support.dicom_object import DicomObject
-from tests.support.factory import Patient, ct_dataset, ct_series, encode, fresh_uid, part10_prefix
+from tests.support.dicom_object import DicomObject, part10_prefix
+from tests.support.factory import Patient, ct_dataset, ct_series, encode, fresh_uid
 from tests.support.resources import held, peak_memory, resident
 from tests.support.web_client import Web
 
