@@ -18,13 +18,6 @@ ONE_DATA_SET: Final = (*DATA_SETS, Offer(native.XML, wild=False))
 many documents, so bare XML there is for one only."""
 
 
-def json_type(call: Call) -> str:
-    """The media type of a DICOM JSON answer, without a charset: clients compare the whole header.
-
-    Raises NotAcceptable for a client that takes only XML, say."""
-    return media.choose(call.accepted, JSON_OFFERS).type
-
-
 def dicom_json(
     value: Any, media_type: str, status: int = problems.OK, warnings: Iterable[str] = ()
 ) -> Response:
@@ -36,12 +29,16 @@ def dicom_json(
 
 
 def data_sets(found: Sequence[Mapping[str, Any]], offer: Offer, *, warnings: Iterable[str] = ()) -> Response:
-    """Data sets of the DICOM JSON Model in the form that was chosen."""
+    """Data sets of the DICOM JSON Model in the form that was chosen. XML that is not multipart holds
+    exactly one."""
     if offer.type != native.XML:
         return dicom_json(found, offer.type, warnings=warnings)
     if not found:  # there is no multipart of no parts
         return dicom_json(found, DICOM_JSON, warnings=warnings)
     documents = [native.document(one) for one in found]
+    if not offer.multipart:
+        (document,) = documents
+        return Response(document, headers={"Content-Type": native.XML, "Cache-Control": "no-store"})
     boundary = multipart.boundary_of(*map(bytes.hex, documents))
     response = Response(
         b"".join(multipart.write([xml_part(one) for one in documents], boundary)),

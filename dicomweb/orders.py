@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import orjson
 from starlette.concurrency import run_in_threadpool
@@ -35,8 +36,7 @@ async def place(call: Call) -> Response:
 
     def work() -> Response:
         order = call.archive.orders.place(call.actor, form(raw))
-        location = f"{call.outside.path}/api/orders/{order.number}"
-        return _json(shown(order), problems.CREATED, {"Location": location})
+        return _json(shown(order), problems.CREATED, {"Location": call.outside.order(order.number)})
 
     return await run_in_threadpool(work)
 
@@ -47,7 +47,8 @@ def order(call: Call) -> Response:
 
 
 def page(call: Call) -> Response:
-    """Newest first. `below` is the `next` of the page before; `open` leaves out what is over."""
+    """Newest first. `below` is the `next` of the page before, whose Link has the address of this one
+    (RFC 8288); `open` leaves out what is over."""
     asked = call.request.query_params
     below = asked.get("below", "")
     found = call.archive.orders.page(
@@ -56,13 +57,23 @@ def page(call: Call) -> Response:
         below=_number(below, "below") if below else None,
         open_only=asked.get("open", "") in {"1", "true"},
     )
-    return _json({"orders": [shown(order) for order in found.orders], "next": found.next})
+    following = {} if found.next is None else {"Link": f'<{_following(call, found.next)}>; rel="next"'}
+    return _json({"orders": [shown(order) for order in found.orders], "next": found.next}, headers=following)
 
 
 async def cancel(call: Call) -> Response:
     """409 once a modality has begun it."""
     number = _number(call.part("order"), "order")
     return _json(shown(await run_in_threadpool(call.archive.orders.cancel, call.actor, number)))
+
+
+def _following(call: Call, below: int) -> str:
+    asked = {
+        name: call.request.query_params[name]
+        for name in ("limit", "open")
+        if name in call.request.query_params
+    }
+    return call.outside.orders(urlencode(asked | {"below": str(below)}))
 
 
 def _number(text: str, name: str) -> int:

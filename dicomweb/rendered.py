@@ -10,7 +10,7 @@ from dicomweb.calls import Call
 from dicomweb.media import Offer
 from dicomweb.multipart import Part
 from dicomweb.streams import Source, Streamed
-from pacs.errors import Invalid, NotAcceptable
+from pacs.errors import NotAcceptable
 from pacs.retrieve.found import Found
 from pacs.retrieve.view import Form, View
 
@@ -47,14 +47,13 @@ def retrieve(call: Call) -> Response:
 
 
 def thumbnail(call: Call) -> Response:
-    """Of an instance or frame, or of what stands for a study or series."""
+    """One picture, whatever it is asked of (PS3.18 10.4.1.1.4): of an instance or frame, or of what
+    stands for a study, a series or several frames."""
     numbers = viewing.frame_numbers(call.part("frames"))
-    if len(numbers) > 1:
-        raise Invalid("a thumbnail is of one frame", hint="ask for .../frames/1/thumbnail")
     offer = media.choose(call.accepted, SINGLE)
     viewport = viewing.viewport(call.request.query_params.get("viewport"), enlarge=False)
     view = View(Form(offer.type), viewport=viewport)
-    found = call.archive.pictures.representative(call.actor, call.wanted, next(iter(numbers), 0))
+    found = call.archive.pictures.representative(call.actor, call.wanted, numbers)
     tag = answers.etag(found.digest, str(found.number), _EDITION, repr(view), "thumbnail")
     unchanged = answers.not_modified(call, tag)
     if unchanged is not None:

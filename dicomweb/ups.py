@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from dicomweb import answers, bodies, problems, qido
+from dicomweb import answers, bodies, media, problems, qido
 from dicomweb.calls import Call
 from pacs.dicom import uids
 from pacs.dicom.level import Level
@@ -55,18 +55,18 @@ async def create(call: Call) -> Response:
 
 
 def retrieve(call: Call) -> Response:
-    """As an array of one, like all DICOM JSON; the transaction UID is not in it."""
-    media_type = answers.json_type(call)
+    """JSON as an array of one, like all of it; the transaction UID is not in it."""
+    offer = media.choose(call.accepted, answers.ONE_DATA_SET)
     uid = call.uid("workitem")
     found = call.archive.workitems.retrieve(call.actor, uid)
-    response = answers.dicom_json([found], media_type)
+    response = answers.data_sets([found], offer)
     response.headers["Content-Location"] = call.outside.workitem(uid)
     return response
 
 
 def search(call: Call) -> Response:
     """204 when nothing matches, 206 when there is more than is given (Table 11.9.3-1)."""
-    media_type = answers.json_type(call)
+    offer = media.choose(call.accepted, answers.DATA_SETS)
     asked = qido.read(call.request.query_params.multi_items(), Level.IMAGE)
     limit = min(_DEFAULT_LIMIT if asked.limit is None else asked.limit, _MAX_LIMIT)
     page = call.archive.workitems.search(call.actor, _query(asked, limit))
@@ -74,7 +74,7 @@ def search(call: Call) -> Response:
     if not page.matches:
         response = Response(status_code=problems.NO_CONTENT)
     else:
-        response = answers.dicom_json(list(page.matches), media_type)
+        response = answers.data_sets(page.matches, offer)
     if page.more and limit:
         response.status_code = problems.PARTIAL
         warnings.append(qido.TRUNCATED)

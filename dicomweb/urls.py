@@ -45,6 +45,12 @@ class Outside:
     def instance(self, key: InstanceKey) -> str:
         return f"{self.series(key.study, key.series)}/instances/{key.instance}"
 
+    def orders(self, query: str = "") -> str:
+        return f"{self.base}/api/orders" + (f"?{query}" if query else "")
+
+    def order(self, number: int) -> str:
+        return f"{self.orders()}/{number}"
+
     def workitem(self, workitem: str) -> str:
         return f"{self.dicomweb}/workitems/{workitem}"
 

@@ -41,6 +41,7 @@ from pacs.reading.reprioritise import Reprioritise
 from pacs.reading.worklist import Worklist
 from pacs.renditions.shelf import Shelf
 from pacs.renditions.thumbnails import Renditions, Thumbnails
+from pacs.retention import rounds
 from pacs.retention.finish import Finisher
 from pacs.retention.rounds import Rounds
 from pacs.retention.trash import Trash
@@ -51,6 +52,7 @@ from pacs.store.blobs import BlobStore
 from pacs.store.care import Reads
 from pacs.store.cold import open_cache, open_cold
 from pacs.store.collect import Collector
+from pacs.store.copies import Copies
 from pacs.store.disk import DiskStore
 from pacs.store.eviction import Evictor
 from pacs.store.markers import Markers
@@ -150,6 +152,7 @@ class Archive:
     def rebuild(self, progress: Callable[[int], None]) -> int:
         """Make the index anew from the stored objects; `pacs.ingest.check` says what that means."""
         self.retention.go_on()  # what was deleted a moment ago stays deleted
+        self.retention.fetch()
         return self.checker.rebuild(progress)
 
     @property
@@ -183,7 +186,11 @@ class Archive:
         recompressing = bool(self.config.store.recompress)
         if recompressing:
             subscribers.append(self.recompressor.errand())
-        retired = () if recompressing else (recompress.NAME,)
+        retired = [] if recompressing else [recompress.NAME]
+        if self.stores.cold is None:
+            retired.append(rounds.COPIES)
+        else:
+            subscribers.append(self.retention.errand())
         added: tuple[Subscriber | Chore, ...] = services.contributions(self)
         told = [one for one in added if not isinstance(one, Chore)]
         repeated = [one for one in added if isinstance(one, Chore)]
@@ -253,9 +260,9 @@ def open_archive(config: Config) -> Archive:
         shelf = Shelf(config.data / layout.RENDITIONS, config.renditions.budget_bytes)
         thumbnails = Thumbnails(shelf, config.renditions.thumbnail_edge)
         evictor, markers = Evictor(db, hot, durable=durable), Markers(config.data / layout.TRASH)
-        finisher = Finisher(db, markers, evictor, Collector(db, cold) if cold else None, shelf.forget)
+        collector, copies = (Collector(db, cold), Copies(markers, cold)) if cold else (None, None)
+        finisher = Finisher(db, markers, evictor, collector, copies, shelf.forget)
         trash = Trash(db, finisher)
-        rounds = Rounds(db, trash, finisher, config.trash)
         pictures = Pictures(db, looks, reads, retrieve.open_inside, thumbnails)
         steps = Steps()
         readings = Readings(steps)
@@ -288,7 +295,7 @@ def open_archive(config: Config) -> Archive:
             ),
             evictor=evictor,
             trash=trash,
-            retention=rounds,
+            retention=Rounds(db, trash, finisher, config.trash),
             stores=Stores(db, hot, cold, spool, durable),
             _strangers=Strangers(db),
         )

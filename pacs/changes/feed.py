@@ -16,7 +16,7 @@ from pacs.outbox.events import Kind
 from pacs.outbox.log import START, Position, Told
 
 LONGEST_PAGE: Final = 1000
-_INTERNAL: Final = frozenset({Kind.MODEL_RUN})
+_INTERNAL: Final = frozenset({Kind.MODEL_RUN, Kind.CLAIM})
 _TOKEN: Final = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})", re.ASCII)
 _MOST_READ: Final = 10_000
 _HIGHEST: Final = 2**63 - 1

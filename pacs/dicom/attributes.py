@@ -160,7 +160,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("Rows", _I, default=True),
     Attribute("Columns", _I, default=True),
     Attribute("BitsAllocated", _I, default=True),
-    Attribute("AvailableTransferSyntaxUID", _I, Column.COMPUTED),
+    Attribute("AvailableTransferSyntaxUID", _I, Column.COMPUTED, default=True),
 )
 
 BY_KEYWORD: dict[str, Attribute] = {a.keyword: a for a in ATTRIBUTES}

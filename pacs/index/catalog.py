@@ -178,6 +178,8 @@ def keep_as(tx: sa.Connection, known: Known, entry: Entry) -> None:
     tx.execute(sa.update(schema.instances).where(_i.id == known.id).values(values))
     grown = entry.size - known.size
     tx.execute(sa.update(schema.studies).where(_s.id == known.study_fk).values(bytes=_s.bytes + grown))
+    mine = sa.select(_i.series_fk).where(_i.id == known.id).scalar_subquery()
+    tx.execute(sa.update(schema.series).where(_e.id == mine).values(revision=_e.revision + 1))
     recompressions.note(tx, entry)
 
 

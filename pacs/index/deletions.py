@@ -23,7 +23,7 @@ class State(StrEnum):
     TRASHED = "trashed"  # can be restored
     PURGING = "purging"  # decided; no byte has gone yet
     PURGED = "purged"  # what is left of it lies in packs that hold others, too
-    RESTORED = "restored"  # back in the index; its marker has yet to go
+    OVER = "restored"  # or nothing is left that was purged; its marker has yet to go
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def hold(tx: Transaction, name: str) -> Deletion | None:
 
 def page(tx: Transaction, *, before_id: int, limit: int) -> tuple[Deletion, ...]:
     """From the latest to the first; `before_id` 0 begins."""
-    query = _ALL.where(_d.state != State.RESTORED).order_by(_d.id.desc()).limit(limit)
+    query = _ALL.where(_d.state != State.OVER).order_by(_d.id.desc()).limit(limit)
     if before_id:
         query = query.where(_d.id < before_id)
     return tuple(map(_deletion, tx.execute(query)))
@@ -106,12 +106,12 @@ def names(tx: Transaction, states: tuple[State, ...]) -> tuple[str, ...]:
 
 def marked(tx: Transaction) -> tuple[tuple[str, int], ...]:
     """Name and moment of those whose marker stands."""
-    query = sa.select(_d.name, _d.at_ns).where(_d.marked == 1, _d.state != State.RESTORED).order_by(_d.id)
+    query = sa.select(_d.name, _d.at_ns).where(_d.marked == 1, _d.state != State.OVER).order_by(_d.id)
     return tuple((row[0], row[1]) for row in tx.execute(query))
 
 
 def is_marked(tx: Transaction, name: str) -> bool:
-    query = sa.select(_d.marked).where(_d.name == name, _d.state != State.RESTORED)
+    query = sa.select(_d.marked).where(_d.name == name, _d.state != State.OVER)
     return bool(tx.execute(query).scalar_one_or_none())
 
 

@@ -77,6 +77,11 @@ def keep(tx: sa.Connection, series: Series, digest: str, document: bytes) -> Non
     statement = dialect.insert(schema.series_documents).values(series_fk=series.id, **values)
     tx.execute(
         statement.on_conflict_do_update(
-            index_elements=["series_fk"], set_=values, where=_d.revision < series.revision
+            index_elements=["series_fk"],
+            set_=values,
+            where=sa.or_(
+                _d.revision < series.revision,
+                sa.and_(_d.revision == series.revision, _d.digest != digest),  # of an older edition
+            ),
         )
     )

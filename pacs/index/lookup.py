@@ -140,3 +140,4 @@ DIGEST_COLUMNS = (
 )
 JSON_COLUMNS = (_s.study_instance_uid, _e.series_instance_uid, _i.sop_instance_uid, _i.json)
 FRAME_COLUMN = _i.frames
+SYNTAX_COLUMN = _i.transfer_syntax

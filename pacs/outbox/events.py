@@ -23,6 +23,7 @@ class Kind(StrEnum):
     RESTORED = "restored"  # it came back; payload: the deletion
     PURGED = "purged"  # it is gone for good; payload: the deletion
     READ = "read"  # a reader finished a study, or opened it again; payload: which of the two, and who
+    CLAIM = "claim"  # a study to be read was claimed, given back, or cannot be read just now
     WORKITEM = "workitem"  # a step was made or changed; payload: which, the report of it, and for whom
     MODEL_RUN = "model-run"  # something is to be done for a run of a model; payload: which, of which model
 

@@ -10,7 +10,8 @@ from pacs.auth.policy import Action
 from pacs.db.connection import Transaction
 from pacs.index.deletions import is_trashed
 from pacs.index.patient import patient_id_of
-from pacs.outbox.events import Kind
+from pacs.outbox import events
+from pacs.outbox.events import Event, Kind
 from pacs.outbox.log import Told
 from pacs.outbox.subscriber import Follower
 from pacs.reading import claims, rows, said
@@ -31,8 +32,8 @@ class Arrivals:
     def follower(self) -> Follower:
         return Follower(NAME, _KINDS, self._work)
 
-    def _work(self, tx: Transaction, events: Sequence[Told]) -> None:
-        for told in events:
+    def _work(self, tx: Transaction, batch: Sequence[Told]) -> None:
+        for told in batch:
             if told.kind == Kind.SETTLED:
                 self.enter(tx, told.study_uid, int(told.payload.get("generation", 1)), told.at_ns)
             else:
@@ -47,6 +48,7 @@ class Arrivals:
         patient_id = patient_id_of(tx, study_uid)
         changed = rows.set_gone(tx, study_uid, number, gone=patient_id is None)
         if changed:
+            events.append(tx, Event(Kind.CLAIM, study_uid))
             what = "leave" if patient_id is None else "return"
             record(tx, _ME, Action.WORKLIST, study_uid=study_uid, patient_id=patient_id or "", detail=what)
         return changed

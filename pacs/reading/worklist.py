@@ -163,6 +163,7 @@ class Worklist:
         over = rows.expired(tx, limit=_AT_ONCE, now_ns=clock.now_ns())
         for item in over:
             rows.save(tx, item, rows.begin(tx), self._weights)
+            events.append(tx, Event(Kind.CLAIM, item.study_uid))
         return bool(over)
 
     def _change(
@@ -221,6 +222,8 @@ def _found(item: WorkItem | None) -> WorkItem:
 
 def _tell(tx: Transaction, actor: Actor, before: WorkItem, after: WorkItem) -> None:
     if (before.state is State.DONE) == (after.state is State.DONE):
+        if before.holder != after.holder:
+            events.append(tx, Event(Kind.CLAIM, after.study_uid))
         return
     payload: dict[str, str | int] = {"state": after.state.value, "reader": actor.name}
     events.append(tx, Event(Kind.READ, after.study_uid, payload=payload))

@@ -2,7 +2,8 @@
 
 Each step stands in the index before the next begins and may be done again by anybody, so a process
 can die anywhere. A marker is written, changed and removed under the lock of its row: it never tells
-of what is no longer so. What is purged is marked as purged before its first byte goes.
+of what is no longer so. What is purged is marked as purged before its first byte goes; where packs
+hold it, on the cold tier as well.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pacs.outbox import events
 from pacs.outbox.events import Event, Kind
 from pacs.store import markers, packs, trashed
 from pacs.store.collect import Collector
+from pacs.store.copies import Copies
 from pacs.store.eviction import Evictor
 from pacs.store.markers import Marker, Markers, Told
 
@@ -25,8 +27,8 @@ Forget = Callable[[Iterator[str]], object]
 
 
 class Finisher:
-    """`collector` is None when there is no cold tier; `forget` is told the digests of objects whose
-    pictures must not outlive them. Thread-safe; any number of processes may be at it."""
+    """`collector` and `copies` are None when there is no cold tier; `forget` is told the digests of
+    objects whose pictures must not outlive them. Thread-safe; any number of processes may be at it."""
 
     def __init__(
         self,
@@ -34,12 +36,14 @@ class Finisher:
         markers: Markers,
         evictor: Evictor,
         collector: Collector | None,
+        copies: Copies | None,
         forget: Forget = lambda _digests: None,
     ) -> None:
         self._db = db
         self._markers = markers
         self._evictor = evictor
         self._collector = collector
+        self._copies = copies
         self._forget = forget
 
     def finish(self, name: str) -> None:
@@ -53,14 +57,46 @@ class Finisher:
             self._locked(one, State.TRASHED, self._mark)
         if one.state is State.PURGING:
             self._forget_pictures(one)
+            if self._packs(one):
+                self._copy_purged(one)
             self._locked(one, State.PURGING, self._leave)
         if one.state is not State.TRASHED:
             self._evictor.finish()
         if one.state in {State.PURGING, State.PURGED}:
             self._collect(one)
             self._locked(one, State.PURGED, self._end)
-        if one.state is State.RESTORED:
-            self._locked(one, State.RESTORED, self._remove)
+        if one.state is not State.TRASHED and self._is_over(one):
+            if self._copies is not None:
+                self._copies.remove(_key(one))
+            self._locked(one, State.OVER, self._remove)
+
+    def copy(self, name: str) -> None:
+        """Let the cold tier know of it what is so. Raises Unavailable."""
+        while self._copies is not None:
+            with self._db.read() as tx:
+                one = deletions.get(tx, name)
+            if one is None or one.state is State.OVER:
+                self._copies.remove(markers.key_of(name, 0))
+            elif one.state is State.PURGING:
+                self._copy_purged(one)
+            else:
+                self._copies.keep(_key(one))
+            with self._db.read() as tx:
+                if deletions.get(tx, name) == one:
+                    return
+
+    def uncopied(self) -> Iterator[str]:
+        """Names of those that the cold tier does not know of. Raises Unavailable."""
+        if self._copies is None:
+            return
+        known = frozenset(self._copies.names())
+        with self._db.read() as tx:
+            names = deletions.names(tx, (State.TRASHED, State.PURGED))
+        yield from (name for name in names if name not in known)
+
+    def fetch(self) -> int:
+        """See `Copies.fetch`."""
+        return 0 if self._copies is None else self._copies.fetch()
 
     def _locked(self, one: Deletion, state: State, step: Callable[[Transaction, Deletion], None]) -> None:
         """Do the step unless somebody else has done it."""
@@ -88,17 +124,29 @@ class Finisher:
         an index made anew would believe the pack."""
         trashed.settle(tx, one.id)
         if not deletions.has_any(tx, one) and not packs.of_study(tx, one.study_uid, one.series_uid):
-            self._remove(tx, one)
+            deletions.set_state(tx, one, State.OVER)
 
     def _remove(self, tx: Transaction, one: Deletion) -> None:
-        self._markers.remove(markers.key_of(one.name, one.at_ns))
+        self._markers.remove(_key(one))
         deletions.forget(tx, one)
+
+    def _is_over(self, one: Deletion) -> bool:
+        with self._db.read() as tx:
+            now = deletions.get(tx, one.name)
+        return now is not None and now.state is State.OVER
+
+    def _packs(self, one: Deletion) -> tuple[str, ...]:
+        with self._db.read() as tx:
+            return packs.of_study(tx, one.study_uid, one.series_uid)
+
+    def _copy_purged(self, one: Deletion) -> None:
+        if self._copies is not None:
+            with self._db.read() as tx:
+                self._copies.put(marker_of(tx, one, State.PURGED))
 
     def _collect(self, one: Deletion) -> None:
         if self._collector is not None:
-            with self._db.read() as tx:
-                keys = packs.of_study(tx, one.study_uid, one.series_uid)
-            self._collector.collect(keys)
+            self._collector.collect(self._packs(one))
 
     def _forget_pictures(self, one: Deletion) -> None:
         with self._db.read() as tx:
@@ -111,7 +159,11 @@ def marker_of(tx: Transaction, one: Deletion, state: State) -> Marker:
     def lines() -> Iterator[Told]:
         return (asdict(laid) for laid in deletions.laid(tx, one))
 
-    return Marker(markers.key_of(one.name, one.at_ns), head | {"state": state.value}, lines)
+    return Marker(_key(one), head | {"state": state.value}, lines)
+
+
+def _key(one: Deletion) -> str:
+    return markers.key_of(one.name, one.at_ns)
 
 
 def tell(tx: Transaction, kind: Kind, one: Deletion) -> None:

@@ -11,11 +11,16 @@ from pacs.errors import Conflict, NotFound, Unavailable
 from pacs.index import deletions
 from pacs.index.deletions import State
 from pacs.outbox.crew import Chore
+from pacs.outbox.events import Kind
+from pacs.outbox.log import Told
+from pacs.outbox.subscriber import Errand
 from pacs.retention.finish import Finisher
 from pacs.retention.trash import Trash
 
 _DAY_NS: Final = 86_400 * 10**9
+_DAY_S: Final = 86_400.0
 _EVERY_S: Final = 10.0
+COPIES: Final = "trash-copies"
 _ME: Final = system("retention")
 _log = log.get(__name__)
 
@@ -33,9 +38,23 @@ class Rounds:
         return (
             Chore("trash", self._go_on, every_s=_EVERY_S),
             Chore("trash-purge", lambda: self.purge_due() > 0, every_s=self._config.every_seconds),
+            Chore("trash-copies", self._copy_all, every_s=_DAY_S),
         )
 
-    def go_on(self, states: tuple[State, ...] = (State.PURGING, State.RESTORED)) -> None:
+    def errand(self) -> Errand:
+        """The cold tier is told what is in the trash."""
+        kinds = frozenset({Kind.DELETED, Kind.RESTORED, Kind.PURGED})
+        return Errand(COPIES, kinds, self._copy)
+
+    def copy_all(self) -> int:
+        """Tell the cold tier what it was not told, since it was away or was not there yet; returns
+        how many deletions that were. Raises Unavailable."""
+        names = tuple(self._finisher.uncopied())
+        for name in names:
+            self._finisher.copy(name)
+        return len(names)
+
+    def go_on(self, states: tuple[State, ...] = (State.PURGING, State.OVER)) -> None:
         """Finish what processes that died had begun. Raises Unavailable."""
         with self._db.read() as tx:
             names = (*deletions.unmarked(tx), *deletions.names(tx, states))
@@ -50,6 +69,18 @@ class Rounds:
             left = deletions.names(tx, (State.PURGED,))
         self._each(left, self._finisher.finish)
         return purged
+
+    def fetch(self) -> int:
+        """Markers that are known on the cold tier only, for an index that is made anew; returns how
+        many there were. Raises Unavailable."""
+        return self._finisher.fetch()
+
+    def _copy(self, told: Told) -> None:
+        self._finisher.copy(str(told.payload["deletion"]))
+
+    def _copy_all(self) -> bool:
+        self.copy_all()
+        return False
 
     def _go_on(self) -> bool:
         self.go_on()

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from pacs import log
 from pacs.audit.record import record
 from pacs.auth.actor import Actor
 from pacs.auth.policy import Action, allows, require
 from pacs.db.connection import Database, Transaction
-from pacs.errors import Conflict, Invalid, NotFound
+from pacs.errors import Conflict, Invalid, NotFound, Unavailable
 from pacs.index import catalog, deletions, trash
 from pacs.index.deletions import Deletion, State
 from pacs.index.trash import Asked
@@ -23,6 +24,7 @@ from pacs.store import care, trashed
 LONGEST_REASON: Final = 500
 _LONGEST_PAGE: Final = 500
 T = TypeVar("T")
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,16 @@ class Trash:
                 raise Conflict("it has been purged", hint="send the objects again")
             trash.put_back(tx, one)
             trashed.let_go(tx, one.id)
-            deletions.set_state(tx, one, State.RESTORED)
+            deletions.set_state(tx, one, State.OVER)
             _audit(tx, actor, Action.DELETE, one.study_uid, one, "restore")
             tell(tx, Kind.RESTORED, one)
             return one
 
         one = self._transact(work)
-        self._finisher.finish(one.name)
+        try:
+            self._finisher.finish(one.name)
+        except Unavailable as error:  # it is back; the worker goes on
+            _log.warning("trash: a marker stays for a while reason=%s", error)
         return one
 
     def purge(self, actor: Actor, name: str) -> Deletion:
@@ -151,7 +156,7 @@ def _shown(tx: Transaction, one: Deletion) -> Shown:
 
 
 def _found(one: Deletion | None) -> Deletion:
-    if one is None or one.state is State.RESTORED:
+    if one is None or one.state is State.OVER:
         raise NotFound("nothing of this name is in the trash", hint="`pacs trash list` names them")
     return one
 

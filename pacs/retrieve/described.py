@@ -8,7 +8,9 @@ from typing import Final
 import zstandard
 
 from pacs.db.connection import Database
+from pacs.dicom.attributes import tag_of
 from pacs.dicom.json import BULK_BASE
+from pacs.dicom.splice import spliced
 from pacs.index import documents, lookup
 from pacs.index import entry as entries
 from pacs.index.documents import Series
@@ -18,6 +20,8 @@ from pacs.outbox.subscriber import Errand
 from pacs.retrieve.selection import Wanted
 
 NAME: Final = "describe"
+_EDITION: Final = "2."  # counted up when documents come out differently
+_SYNTAX: Final = tag_of("AvailableTransferSyntaxUID")
 _LARGEST: Final = 1 << 25  # bytes of a document that is kept
 _PIECE: Final = 1 << 16
 
@@ -71,7 +75,7 @@ class Descriptions:
 
     def _known(self, series: Series) -> Series | None:
         """With its document made if there was none; None when it would be too long."""
-        if series.digest:
+        if series.digest.startswith(_EDITION):
             return series
         made = self._make(series)
         if made is None:
@@ -91,7 +95,7 @@ class Descriptions:
             digest.update(piece)
             packed.append(packer.compress(piece))
         packed.append(packer.flush())
-        return digest.hexdigest(), b"".join(packed)
+        return _EDITION + digest.hexdigest(), b"".join(packed)
 
     def _joined(self, kept: list[Series]) -> Iterator[bytes]:
         for number, series in enumerate(kept):
@@ -119,9 +123,10 @@ class Descriptions:
 
     def _read(self, wanted: Wanted) -> Iterator[bytes]:
         where = lookup.where((), wanted.studies, wanted.series, wanted.instances)
-        for row in lookup.stream(self._db, where, *lookup.JSON_COLUMNS):
+        for row in lookup.stream(self._db, where, *lookup.JSON_COLUMNS, lookup.SYNTAX_COLUMN):
             address = f"/studies/{row[0]}/series/{row[1]}/instances/{row[2]}/bulkdata"
-            yield entries.expand(row[3]).replace(BULK_BASE, BULK_BASE + address.encode())
+            document = entries.expand(row[3]).replace(BULK_BASE, BULK_BASE + address.encode())
+            yield spliced(document, _SYNTAX, b'{"vr":"UI","Value":["%s"]}' % row[4].encode())
 
 
 def _text(instances: Iterator[bytes]) -> Iterator[bytes]:

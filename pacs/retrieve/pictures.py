@@ -5,7 +5,7 @@ A thumbnail that is kept needs neither the object nor the tier it lies on.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -100,14 +100,17 @@ class Pictures:
         rows = lookup.stream(self._db, [*conditions, representative.PICTURED], *representative.COLUMNS)
         return (self._first_frame(row) for row in rows), shown, others
 
-    def representative(self, actor: Actor, wanted: Wanted, number: int = 0) -> Found:
-        """What stands for the study, series or instance that is named, or a frame of an instance.
+    def representative(self, actor: Actor, wanted: Wanted, numbers: Sequence[int] = ()) -> Found:
+        """What stands for the study, series or instance that is named, or for these frames of an
+        instance: the one that it names itself if it is among them, else the middle one.
 
         Raises Forbidden, NotFound, Invalid."""
         found = self._admitted(actor, wanted, "thumbnail")
-        if number and found.stored.frames:
-            found.check(number)
-        return replace(found, number=number or found.number)
+        if numbers and found.stored.frames:
+            found.check(*numbers)
+        if not numbers or found.number in numbers:
+            return found
+        return replace(found, number=numbers[len(numbers) // 2])
 
     def thumbnail(self, found: Found, view: View) -> bytes:
         """From the kept one where that is large enough. Raises NotAcceptable."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pacs.db.connection import Database
 from pacs.errors import Conflict, NotFound
-from pacs.store import packs
+from pacs.store import pack, packs
 from pacs.store.blobs import BlobStore
 from pacs.store.pack import Cutter, verified
 from pacs.store.packs import Known
@@ -26,7 +26,7 @@ def differences(db: Database, cold: BlobStore, *, deep: bool) -> Iterator[Differ
     reported. Raises Unavailable when the cold tier is away."""
     for known in packs.known(db):
         yield from _compare(db, cold, known, deep=deep)
-    for stat in cold.list():
+    for stat in pack.listed(cold):
         with db.read() as tx:
             noted = packs.is_known(tx, stat.key)
         if not noted:

@@ -73,7 +73,8 @@ class FolderStore:
     def list(self, prefix: str = "") -> Iterator[Stat]:
         with _translated():
             self._present()
-            for folder, folders, names in os.walk(self._root):
+            begin = self._root / prefix.rpartition("/")[0]
+            for folder, folders, names in os.walk(begin):
                 if Path(folder) == self._root and _INCOMING in folders:
                     folders.remove(_INCOMING)
                 for name in names:

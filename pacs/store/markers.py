@@ -5,8 +5,9 @@ The first line tells of the deletion, each further one of a file that belongs to
 whole or not at all, and written anew when what it tells changes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +15,12 @@ import orjson
 
 from pacs import log
 from pacs.store import layout
-from pacs.store.blobs import Stat
+from pacs.store.blobs import Blob, BlobStore
 from pacs.store.folder import FolderStore, sync_folder
 
 FORMAT: Final = "hilum-trash-1"
+COPIES: Final = "trash/"
+"""Below this key the cold tier keeps copies of the markers. No study's UID is spelled like it."""
 _SUFFIX: Final = ".jsonl"
 _log = log.get(__name__)
 
@@ -47,12 +50,7 @@ class Markers:
 
     def put(self, marker: Marker) -> None:
         """Durably; takes the place of what it told before."""
-
-        def text() -> Iterator[bytes]:
-            for told in _chained({"format": FORMAT, **marker.head}, marker.lines()):
-                yield orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
-
-        self._store.put(marker.key, text(), size=sum(map(len, text())))
+        self._store.put(marker.key, text_of(marker), size=sum(map(len, text_of(marker))))
 
     def remove(self, key: str) -> None:
         """Durably; absent is fine."""
@@ -64,41 +62,42 @@ class Markers:
     def exists(self, key: str) -> bool:
         return self._store.stat(key) is not None
 
+    def open(self, key: str) -> Blob:
+        """The file as it lies there. Raises NotFound."""
+        return self._store.open(key)
+
     def listed(self) -> Iterator[str]:
         return (stat.key for stat in self._store.list())
 
     def all(self) -> Iterator[Marker]:
         """The oldest first. What cannot be read is left to the check, which knows no such marker."""
-        for stat in sorted(self._store.list(), key=lambda stat: stat.key):
-            marker = self._read(stat)
+        for key in sorted(self.listed()):
+            marker = read(self._store, key)
             if marker is not None:
                 yield marker
 
-    def _read(self, stat: Stat) -> Marker | None:
-        head = next(self._lines(stat.key), {})
-        if head.pop("format", "") != FORMAT:
-            _log.error("trash: a file that is no marker is left where it is")
-            return None
 
-        def lines() -> Iterator[Told]:
-            found = self._lines(stat.key)
-            next(found, None)
-            return found
-
-        return Marker(stat.key, head, lines)
-
-    def _lines(self, key: str) -> Iterator[Told]:
-        rest = b""
-        with self._store.open(key) as blob:
-            for chunk in blob.chunks():
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    try:
-                        yield orjson.loads(line)
-                    except orjson.JSONDecodeError:
-                        return
+def text_of(marker: Marker) -> Iterator[bytes]:
+    for told in chain(({"format": FORMAT, **marker.head},), marker.lines()):
+        yield orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _chained(head: Told, lines: Iterable[Told]) -> Iterator[Told]:
-    yield head
-    yield from lines
+def read(store: BlobStore, key: str) -> Marker | None:
+    """None for what is no marker."""
+    head = next(_lines(store, key), {})
+    if head.pop("format", "") != FORMAT:
+        _log.error("trash: a file that is no marker is left where it is")
+        return None
+    return Marker(key, head, lambda: islice(_lines(store, key), 1, None))
+
+
+def _lines(store: BlobStore, key: str) -> Iterator[Told]:
+    rest = b""
+    with store.open(key) as blob:
+        for chunk in blob.chunks():
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                try:
+                    yield orjson.loads(line)
+                except orjson.JSONDecodeError:
+                    return

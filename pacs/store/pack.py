@@ -16,7 +16,8 @@ from typing import Final
 import orjson
 
 from pacs.errors import Conflict, NotFound
-from pacs.store.blobs import Blob
+from pacs.store.blobs import Blob, BlobStore, Stat
+from pacs.store.markers import COPIES
 
 LIMIT: Final = 64 << 30  # bytes of members in one pack; a longer series becomes several
 _BLOCK: Final = 512
@@ -60,6 +61,11 @@ class Pack:
 
 
 Opener = Callable[[Member], Blob]
+
+
+def listed(cold: BlobStore) -> Iterator[Stat]:
+    """What lies on the cold tier, packs and strangers, without what tells of deletions."""
+    return (stat for stat in cold.list() if not stat.key.startswith(COPIES))
 
 
 def lay_out(study: str, series: str, members: Iterable[Member]) -> Pack:

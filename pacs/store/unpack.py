@@ -22,7 +22,7 @@ def restore_packs(db: Database, cold: BlobStore, spool: Spool, record: Record) -
     note that it lies here too. Every byte is read and verified. Returns how many objects were read.
 
     What is no pack, or is damaged, is left for the next check to report. Raises Unavailable."""
-    return sum(_restore(db, cold, spool, record, stat) for stat in cold.list())
+    return sum(_restore(db, cold, spool, record, stat) for stat in pack.listed(cold))
 
 
 def _restore(db: Database, cold: BlobStore, spool: Spool, record: Record, stat: Stat) -> int:

@@ -65,14 +65,19 @@ class StepRefusal(Conflict):
 @dataclass(frozen=True, slots=True)
 class Step:
     """One unified procedure step. `dataset` is DICOM JSON without the transaction UID, which only its
-    performer knows; that is empty before anybody has claimed the step. `is_reading`: the step is an item
-    of the reading list, and goes with it."""
+    performer knows; that is empty before anybody has claimed the step, and while the archive itself does
+    it. `is_reading`: the step is an item of the reading list, and goes with it."""
 
     uid: str
     state: StepState
     dataset: DataSet
     transaction_uid: str = ""
     is_reading: bool = False
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the archive itself does it, for somebody who does not know of steps."""
+        return self.state is StepState.IN_PROGRESS and not self.transaction_uid
 
 
 @dataclass(frozen=True, slots=True)

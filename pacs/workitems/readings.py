@@ -1,12 +1,14 @@
 """The reading list as steps: a study that is to be read is a step, too, and goes with its item.
 
-Whoever claims the step claims the study, and ends it with the step. A study that a reader finishes at
-the list ends its step. A claim at the list has no transaction UID and can be given back, which no
-state of a step says, so the step stays SCHEDULED for so long; who claims it then is refused.
+Whoever claims the step claims the study, and ends it with the step. A study that is claimed at the list
+has a step IN PROGRESS, done by the archive for the reader, and one that is finished there ends it. A
+claim that is given back, or runs out, cancels the step: another takes its place, since none becomes
+SCHEDULED again (PS3.4 CC.1.1).
 """
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -51,12 +53,14 @@ class Readings:
         self._weights = weights
 
     def follower(self) -> Follower:
-        return Follower(NAME, frozenset({Kind.SETTLED, Kind.READ}), self._work)
+        return Follower(NAME, frozenset({Kind.SETTLED, Kind.READ, Kind.CLAIM}), self._work)
 
     def _work(self, tx: Transaction, told: Sequence[Told]) -> None:
         for event in told:
             if event.kind == Kind.READ and event.payload.get("state") == State.DONE:
                 self._finish(tx, event.study_uid, str(event.payload.get("reader", "")))
+            elif event.kind == Kind.CLAIM:
+                self._follow(tx, event)
             else:
                 self._list(tx, event)
 
@@ -68,11 +72,40 @@ class Readings:
         step, _ = rules.created(_asked(found, event), _uid(event))
         self._steps.add(tx, Step(step.uid, step.state, step.dataset, is_reading=True))
 
+    def _follow(self, tx: Transaction, event: Told) -> None:
+        """The step goes by the claim that there is now, whatever has been meanwhile."""
+        step = rows.to_be_read(tx, event.study_uid)
+        item = reading.get(tx, event.study_uid, clock.now_ns())
+        if item is not None and item.state is State.DONE:
+            return  # the end of it is told by itself
+        holder = item.holder if item is not None else ""
+        if step is None and item is not None:
+            self._list(tx, event)
+            step = rows.to_be_read(tx, event.study_uid)
+        if step is None:
+            return
+        if holder:
+            self._begin(tx, step, holder)
+        elif step.is_ours:
+            self._steps.change(tx, step, rules.ended(step, StepState.CANCELED, _GIVEN_BACK))
+            if item is not None:
+                self._list(tx, event)
+
+    def _begin(self, tx: Transaction, step: Step, reader: str) -> None:
+        """Who claims a step by itself has begun it already."""
+        if not step.is_ours and step.state is not StepState.SCHEDULED:
+            return
+        if step.is_ours and _reader_of(step) == reader:
+            return
+        found = step.dataset | {tag(_PERFORMED): element(_PERFORMED, _performed(reader))}
+        self._steps.change(tx, step, rules.begun(replace(step, dataset=found)))
+
     def _finish(self, tx: Transaction, study_uid: str, reader: str) -> None:
         step = rows.to_be_read(tx, study_uid)
         if step is None:
             return
-        found = step.dataset | {tag(_PERFORMED): element(_PERFORMED, _performed(reader))}
+        end = _performed(reader, ended=True, since=_since(step) if step.is_ours else "")
+        found = step.dataset | {tag(_PERFORMED): element(_PERFORMED, end)}
         done = rules.ended(Step(step.uid, step.state, found, step.transaction_uid, True), StepState.COMPLETED)
         self._steps.change(tx, step, done)
 
@@ -104,6 +137,9 @@ def _decide(item: WorkItem, state: StepState, who: str, now: int) -> WorkItem:
             return claims.release(item, who) if item.holder == who else item
 
 
+_GIVEN_BACK: Final[DataSet] = {
+    tag("ReasonForCancellation"): element("ReasonForCancellation", "Not claimed any more at the reading list")
+}
 _PERFORMED: Final = "UnifiedProcedureStepPerformedProcedureSequence"
 
 
@@ -143,18 +179,32 @@ def _request(found: DataSet, study_uid: str) -> DataSet:
     }
 
 
-def _performed(reader: str) -> dict[str, Any]:
+def _performed(reader: str, *, ended: bool = False, since: str = "") -> dict[str, Any]:
     now = dataset.now()
     performer = {tag("HumanPerformerName"): element("HumanPerformerName", {"Alphabetic": reader})}
     said = {
         "ActualHumanPerformersSequence": performer,
         "PerformedStationNameCodeSequence": _HERE,
-        "PerformedProcedureStepStartDateTime": now,
-        "PerformedProcedureStepEndDateTime": now,
+        "PerformedProcedureStepStartDateTime": since or now,
         "PerformedWorkitemCodeSequence": _INTERPRETATION,
-    }
+    } | ({"PerformedProcedureStepEndDateTime": now} if ended else {})
     made = {tag(keyword): element(keyword, value) for keyword, value in said.items()}
     return dict(sorted((made | {tag("OutputInformationSequence"): {"vr": "SQ"}}).items()))
+
+
+def _performance(step: Step) -> DataSet:
+    found: list[DataSet] = dataset.values(step.dataset, _PERFORMED)
+    return found[0] if found else {}
+
+
+def _since(step: Step) -> str:
+    return dataset.text(_performance(step), "PerformedProcedureStepStartDateTime")
+
+
+def _reader_of(step: Step) -> str:
+    people: list[DataSet] = dataset.values(_performance(step), "ActualHumanPerformersSequence")
+    names = dataset.values(people[0], "HumanPerformerName") if people else []
+    return str(names[0].get("Alphabetic", "")) if names else ""
 
 
 def _dt(at_ns: int) -> str:

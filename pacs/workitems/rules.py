@@ -100,7 +100,7 @@ def ended(step: Step, to: StepState, cancel: DataSet | None = None) -> Step:
 
 
 def begun(step: Step) -> Step:
-    """By the archive itself, which needs no transaction UID."""
+    """By the archive itself, which needs no transaction UID: nobody else has the step then."""
     return _in_state(step, StepState.IN_PROGRESS)
 
 
@@ -115,8 +115,8 @@ def _claimed(step: Step, transaction_uid: str) -> Step:
 def _check_transaction(step: Step, given: str) -> None:
     if not given:
         raise StepRefusal(Rule.TRANSACTION_MISSING, "the transaction UID is missing")
-    # What the archive itself ended has none.
-    if step.transaction_uid and given != step.transaction_uid:
+    # What the archive itself ended has none, and what it has begun is nobody else's.
+    if given != step.transaction_uid and not (step.state.is_final and not step.transaction_uid):
         raise StepRefusal(Rule.TRANSACTION_WRONG, "the transaction UID is not that of the step")
 
 

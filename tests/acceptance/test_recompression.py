@@ -23,8 +23,7 @@ ON = AT_ONCE + 'recompress = "htj2k-rpcl"\n'
 
 
 def syntax_of(server: ArchiveServer, item: DicomObject) -> str:
-    query = {"SOPInstanceUID": item.instance, "includefield": "00083002"}
-    (found,) = Web(server.root).search("/instances", query)
+    (found,) = Web(server.root).search("/instances", {"SOPInstanceUID": item.instance})
     return str(value(found, "00083002"))
 
 
@@ -61,6 +60,7 @@ def test_kept_smaller_and_given_as_received(
     audit = [json.loads(line) for line in server.pacs("audit", "--json").stdout.splitlines()]
     assert sum(row["detail"].startswith("duplicate ") for row in audit) == 2 * len(items)
     metadata = [Web(server.root).get(f"{item.path()}/metadata").json() for item in items]
+    assert {value(one, "00083002") for (one,) in metadata} == {RPCL}
     said = server.check()
     assert (said["recompressed"]["objects"], said["recompressed"]["left"]) == (3, {})
     assert said["recompressed"]["received_bytes"] > sum(len(item.dataset) for item in items)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tarfile
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pacs.store.s3 import Bucket, connect
 from tests.support import s3_server
 from tests.support.archive_server import CLUSTER, LAPTOP, ArchiveServer, Deployment
 from tests.support.dicom_object import DicomObject, dataset_of
@@ -42,7 +44,10 @@ def bucket_server() -> Iterator[S3Server]:
 
 
 def settings(server: S3Server, *, keep: float = 0.0, every: float = OFTEN) -> str:
-    bucket = server.fresh_bucket()
+    return settings_of(server.fresh_bucket(), keep=keep, every=every)
+
+
+def settings_of(bucket: Bucket, *, keep: float = 0.0, every: float = OFTEN) -> str:
     return f"""
 [cold]
 endpoint_url = {json.dumps(bucket.endpoint_url)}
@@ -216,6 +221,49 @@ def test_the_index_is_made_anew_from_disk_and_bucket(deploy: Callable[..., Archi
     server.restart()
     for items in (cold, hot):
         assert_given(server, items)
+
+
+def test_what_was_deleted_stays_so_when_only_the_bucket_is_left(deploy: Callable[..., ArchiveServer]) -> None:
+    bucket = s3_server.shared().fresh_bucket()
+    server = deploy(config=settings_of(bucket, every=NEVER))
+    items = ct_series(4, rows=16, columns=16)
+    assert Web(server.root).store(items).status == 200
+    move_all(server)
+    thrown, purged, *stay = items
+    paths = {
+        item.instance: f"{server.root}/studies/{item.study}/series/{item.series}/instances/{item.instance}"
+        for item in items
+    }
+    names = [str(httpx.delete(paths[item.instance], timeout=60).json()["id"]) for item in (thrown, purged)]
+    assert server.pacs("trash", "purge", names[1]).returncode == 0
+    cold = connect(bucket)
+
+    def told() -> bool:
+        found = {stat.key: b"".join(cold.ranged(stat.key, 0, stat.size)) for stat in cold.list("trash/")}
+        wanted = zip(names, (b'"trashed"', b'"purged"'), strict=True)
+        return len(found) == 2 and all(
+            state in found.get(f"trash/{name}.jsonl", b"") for name, state in wanted
+        )
+
+    wait_for(told, 30)
+    server.check()
+    server.kill9()
+    shutil.rmtree(server.data)
+
+    done = server.pacs("check", "--rebuild")
+    assert done.returncode == 0, done.stdout + done.stderr
+    server.restart()
+    found = {part["00080018"]["Value"][0] for part in Web(server.root).search("/instances")}
+    assert found == {item.instance for item in stay}
+    for item in (thrown, purged):
+        assert httpx.get(paths[item.instance]).status_code == 410
+    listed = json.loads(server.pacs("trash", "list", "--json").stdout)
+    assert {one["id"]: one["state"] for one in listed} == {names[0]: "trashed", names[1]: "purged"}
+    assert httpx.post(f"{server.url}/api/trash/{names[0]}/restore").status_code == 200
+    parts = Web(server.root).objects(f"/studies/{items[0].study}")
+    assert sorted(digests_of(parts)) == sorted(item.digest for item in (thrown, *stay))
+    wait_for(lambda: [stat.key for stat in cold.list("trash/")] == [f"trash/{names[1]}.jsonl"], 30)
+    server.check()
 
 
 def test_a_pack_is_a_plain_tar(deploy: Callable[..., ArchiveServer], tmp_path: Path) -> None:

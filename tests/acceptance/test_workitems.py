@@ -34,8 +34,16 @@ def test_a_study_is_read_by_its_workitem(deploy: Callable[..., ArchiveServer]) -
         assert ear.hear().value("ProcedureStepState") == "COMPLETED"
         assert httpx.get(at).json()["state"] == "done"
 
+        for deed in ("reopen", "claim"):  # at the list itself
+            assert httpx.post(f"{at}/{deed}").status_code == 200
+        assert ear.hear().value("ProcedureStepState") == "SCHEDULED"
+        begun = ear.hear()
+        assert begun.value("ProcedureStepState") == "IN PROGRESS"
+        assert worklist.to(begun.uid, "IN PROGRESS", "2.25.2").status_code == 409
+
     told = httpx.get(f"{server.url}/api/changes", params={"since": since}).json()["changes"]
     kinds = [change["kind"] for change in told if change.get("study") == items[0].study]
     assert kinds[:3] == ["stored", "stored", "settled"]
-    assert kinds.count("workitem") == 3
+    assert kinds.count("workitem") == 5
+    assert "claim" not in kinds
     assert "Invalid" not in server.log()

@@ -168,15 +168,19 @@ def test_frames_by_number(archive: Archive) -> None:
     keep(archive, item)
     found = archive.pictures.find(ME, key_of(item), (2, 5))
     assert [value_of(found.draw(PNG, number)) for number in (2, 5)] == [20, 50]
-    one = archive.pictures.representative(ME, found_key(item), 4)
+    one = archive.pictures.representative(ME, found_key(item), [4])
     assert value_of(archive.pictures.thumbnail(one, PNG)) == 40
+    several = archive.pictures.representative(ME, found_key(item), [5, 1, 2])
+    assert value_of(archive.pictures.thumbnail(several, PNG)) == 10, "the middle one of the list"
+    named = archive.pictures.representative(ME, found_key(item), [1, 2, 3, 4, 5])
+    assert named.number == archive.pictures.representative(ME, found_key(item)).number
     for numbers in ((6,), (1, 6)):
         with pytest.raises(NotFound):
             archive.pictures.find(ME, key_of(item), numbers)
     with pytest.raises(Invalid):
         archive.pictures.find(ME, key_of(item), (0,))
     with pytest.raises(NotFound):
-        archive.pictures.representative(ME, found_key(item), 6)
+        archive.pictures.representative(ME, found_key(item), [1, 6])
 
 
 def found_key(item: DicomObject) -> Wanted:

@@ -1,17 +1,21 @@
 """Steps on both databases: one claimer wins, subscribers are told, the reading list goes along."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from pacs.auth.actor import Actor, Role
+from pacs.dicom.level import Level
 from pacs.errors import Conflict
+from pacs.index.trash import Asked
 from pacs.outbox.subscriber import enrol, serve
+from pacs.query.model import Query
 from pacs.reading.arrivals import Arrivals
 from pacs.reading.model import State
 from pacs.runtime import Archive
 from pacs.workitems import dataset, rows
-from pacs.workitems.model import EVERY, Report, Rule, StepRefusal, StepState
+from pacs.workitems.model import EVERY, DataSet, Report, Rule, StepRefusal, StepState
 from tests.contract.conftest import ME, Opener, put
 from tests.support.factory import ct_series, fresh_uid
 from tests.support.workitems import performed, step
@@ -179,6 +183,89 @@ def test_reading_the_study_is_doing_the_workitem(archive: Archive, study: str) -
     archive.worklist.reopen(BERT, study)
     follow(archive)
     assert reading_of(archive, study) != uid, "it is to be read again: another step"
+
+
+def performer_of(found: DataSet) -> list[object]:
+    (done,) = dataset.values(found, "UnifiedProcedureStepPerformedProcedureSequence")
+    (performer,) = dataset.values(done, "ActualHumanPerformersSequence")
+    return dataset.values(performer, "HumanPerformerName")
+
+
+def test_a_claim_at_the_list_is_a_step_in_progress(archive: Archive, study: str) -> None:
+    uid = reading_of(archive, study)
+    archive.worklist.claim(BERT, study)
+    follow(archive)
+    found = archive.workitems.retrieve(ME, uid)
+    assert dataset.text(found, "ProcedureStepState") == "IN PROGRESS"
+    assert performer_of(found) == [{"Alphabetic": "bert"}]
+    for state in (StepState.IN_PROGRESS, StepState.COMPLETED):
+        with pytest.raises(StepRefusal):
+            archive.workitems.change_state(ANNA, uid, state, "2.25.9")
+    with pytest.raises(StepRefusal):
+        archive.workitems.update(ANNA, uid, dataset.checked(performed()), "2.25.9")
+    archive.worklist.finish(BERT, study)
+    follow(archive)
+    found = archive.workitems.retrieve(ME, uid)
+    assert dataset.text(found, "ProcedureStepState") == "COMPLETED"
+    (done,) = dataset.values(found, "UnifiedProcedureStepPerformedProcedureSequence")
+    begun, ended = (dataset.text(done, f"PerformedProcedureStep{end}DateTime") for end in ("Start", "End"))
+    assert begun < ended
+
+
+def test_a_claim_that_is_given_back_is_another_step(archive: Archive, study: str) -> None:
+    """No step becomes SCHEDULED again (PS3.4 CC.1.1)."""
+    uid = reading_of(archive, study)
+    archive.worklist.claim(BERT, study)
+    follow(archive)
+    archive.worklist.release(BERT, study)
+    follow(archive)
+    assert dataset.text(archive.workitems.retrieve(ME, uid), "ProcedureStepState") == "CANCELED"
+    another = reading_of(archive, study)
+    assert another != uid
+    assert dataset.text(archive.workitems.retrieve(ME, another), "ProcedureStepState") == "SCHEDULED"
+    archive.workitems.change_state(ANNA, another, StepState.IN_PROGRESS, "2.25.9")
+    follow(archive)
+    assert archive.worklist.item(ME, study).holder == "anna"
+    assert reading_of(archive, study) == another
+
+
+def test_a_claim_that_ran_out_or_went_to_another(archive: Archive, study: str) -> None:
+    uid = reading_of(archive, study)
+    archive.worklist.claim(BERT, study, 0.05)
+    follow(archive)
+    time.sleep(0.1)
+    assert archive.worklist.sweep()
+    archive.worklist.claim(ANNA, study)
+    follow(archive)
+    found = archive.workitems.retrieve(ME, uid)
+    assert dataset.text(found, "ProcedureStepState") == "IN PROGRESS"
+    assert performer_of(found) == [{"Alphabetic": "anna"}]
+    archive.worklist.release(ANNA, study)
+    archive.worklist.claim(ANNA, study)
+    archive.worklist.release(ANNA, study)
+    follow(archive)
+    assert reading_of(archive, study) != uid
+    assert len(archive.workitems.search(ME, Query(Level.IMAGE)).matches) == 2, "one for all that is past"
+
+
+def test_a_study_that_is_deleted_is_read_by_nobody(archive: Archive, study: str) -> None:
+    uid = reading_of(archive, study)
+    archive.worklist.claim(BERT, study)
+    follow(archive)
+    deleted = archive.trash.delete(ME, Asked(study))
+    enrol(archive.db, [Arrivals().follower()])
+    follow_all(archive)
+    assert dataset.text(archive.workitems.retrieve(ME, uid), "ProcedureStepState") == "CANCELED"
+    archive.trash.restore(ME, deleted.name)
+    follow_all(archive)
+    assert dataset.text(archive.workitems.retrieve(ME, reading_of(archive, study)), "ProcedureStepState") == (
+        "SCHEDULED"
+    )
+
+
+def follow_all(archive: Archive) -> None:
+    while serve(archive.db, Arrivals().follower()) or serve(archive.db, archive.readings.follower()):
+        pass
 
 
 def test_canceling_the_workitem_leaves_the_study_to_be_read(archive: Archive, study: str) -> None:

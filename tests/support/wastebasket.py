@@ -10,6 +10,7 @@ from pacs.errors import NotFound
 from pacs.index.trash import Asked
 from pacs.retrieve.selection import Wanted
 from pacs.runtime import Archive
+from pacs.store import markers, pack
 from tests.contract.conftest import ME
 from tests.support.dicom_object import DicomObject
 from tiering.service import open_tiering
@@ -97,4 +98,10 @@ def to_cold(archive: Archive, study: str) -> None:
 
 def packs_in(archive: Archive) -> list[str]:
     assert archive.stores.cold is not None
-    return sorted(stat.key for stat in archive.stores.cold.list())
+    return sorted(stat.key for stat in pack.listed(archive.stores.cold))
+
+
+def copies_in(archive: Archive) -> list[str]:
+    """Names of the deletions that the cold tier knows of."""
+    assert archive.stores.cold is not None
+    return sorted(Path(stat.key).stem for stat in archive.stores.cold.list(markers.COPIES))

@@ -17,6 +17,7 @@ from tests.support import corpus
 from tests.support.nginx import proxying
 from tests.support.web_client import JSON, multipart
 from tests.support.workitems import step, tag
+from tests.support.worklist import order
 
 pytestmark = pytest.mark.peer("nginx")
 
@@ -98,6 +99,17 @@ def test_addresses_of_workitems_and_their_channel_answer(outer: Outer) -> None:
         heard = json.loads(socket.recv(timeout=30))
     assert heard["00001000"]["Value"][0] == made.headers["location"].rpartition("/")[2]
     assert heard[tag("ProcedureStepState")]["Value"] == ["SCHEDULED"]
+
+
+def test_addresses_of_orders_answer(outer: Outer) -> None:
+    made = [outer.client.post(f"{outer.url}/api/orders", json=order(accession=number)) for number in "12"]
+    for one in made:
+        assert one.status_code == 201, one.text
+        assert one.headers["location"] == f"{outer.url}/api/orders/{one.json()['number']}"
+        assert outer.client.get(one.headers["location"]).json() == one.json()
+    page = outer.client.get(f"{outer.url}/api/orders?limit=1")
+    assert page.links["next"]["url"].startswith(f"{outer.url}/api/orders?")
+    assert outer.client.get(page.links["next"]["url"]).json()["orders"] == [made[0].json()]
 
 
 def test_what_the_archive_says_of_itself_is_seen_from_outside(outer: Outer) -> None:

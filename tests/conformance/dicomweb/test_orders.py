@@ -35,7 +35,7 @@ def test_placed_listed_cancelled(url: str, client: httpx.Client) -> None:
     placed = client.post(url, content=EXAMPLE, headers={"Content-Type": "application/json"})
     assert placed.status_code == 201, placed.text
     one = placed.json()
-    assert placed.headers["location"] == f"/api/orders/{one['number']}"
+    assert placed.headers["location"] == f"{url}/{one['number']}"
     assert one["state"] == "open"
     assert one["patient"]["name"] == "Yamada^Tarou=山田^太郎=やまだ^たろう"
     assert client.get(f"{url}/{one['number']}").json() == one
@@ -60,6 +60,13 @@ def test_page_after_page(url: str, client: httpx.Client) -> None:
         page = client.get(url, params={"limit": "2", "below": str(below)}).json()
         seen += [order.get("accession_number") for order in page["orders"]]
         below = page["next"]
+    found, address = [], f"{url}?limit=2"
+    while address:
+        answer = client.get(address)
+        found += [order.get("accession_number") for order in answer.json()["orders"]]
+        address = answer.links.get("next", {}).get("url", "")
+        assert not address or address.startswith(f"{url}?")
+    assert found == seen
     assert seen[:5] == ["A4", "A3", "A2", "A1", "A0"]
     assert len(seen) == len(numbers(url, client))
 

@@ -218,7 +218,12 @@ def test_thumbnails_of_every_level(root: str, client: httpx.Client) -> None:
         assert max(image.size) == 256
         assert max(opened(ask(client, f"{url}/thumbnail?viewport=100%2C100")).size) == 100
         assert max(opened(ask(client, f"{url}/thumbnail?viewport=400,400", "image/png")).size) == 400
-    assert ask(client, f"{PALETTE.path(root)}/frames/1,2/thumbnail").status_code == 400
+    assert ask(client, f"{PALETTE.path(root)}/frames/1,2/thumbnail").status_code == 404
+    assert ask(client, f"{PALETTE.path(root)}/frames/0/thumbnail").status_code == 400
+    several = ask(client, f"{FRAMES.path(root)}/frames/3,1,2/thumbnail")
+    assert several.headers["content-type"] == "image/jpeg"
+    either = [ask(client, f"{FRAMES.path(root)}/frames/{n}/thumbnail").content for n in (1, 2, 3)]
+    assert several.content in either, "one picture of several frames"
     assert ask(client, f"{series}/thumbnail?viewport=5").status_code == 400
 
 

@@ -13,6 +13,7 @@ import pytest
 from pacs.config import Config
 from tests.conformance.dicomweb.conftest import Run, packaged
 from tests.support import corpus
+from tests.support.dicom_object import DicomObject
 from tests.support.factory import large_file
 from tests.support.web_client import Web, digests_of, parts_of, value
 
@@ -117,6 +118,18 @@ def test_metadata(root: str, client: httpx.Client, accept: str) -> None:
         assert "charset" not in answer.headers["content-type"]
         by_uid = {value(one, "00080018"): one for one in answer.json()}
         assert by_uid[CT.instance]["00280010"] == {"vr": "US", "Value": [128]}
+
+
+@pytest.mark.parametrize("item", OBJECTS, ids=lambda item: item.name)
+def test_what_it_is_stored_in_is_told_with_every_instance(web: Web, item: DicomObject) -> None:
+    """Viewers look for it in (0008,3002), as group 0002 is in no metadata (PS3.18 F.2.2)."""
+    answers = [web.get(f"{path}/metadata").json() for path in (item.path(), f"/studies/{item.study}")]
+    answers.append(web.search("/instances", {"SOPInstanceUID": item.instance}))
+    for answer in answers:
+        (found,) = (one for one in answer if value(one, "00080018") == item.instance)
+        assert found["00083002"] == {"vr": "UI", "Value": [item.transfer_syntax]}
+        assert list(found) == sorted(found)
+        assert not any(tag.startswith("0002") for tag in found)
 
 
 def uris(value: Any) -> list[str]:

@@ -8,6 +8,8 @@ import pytest
 from pacs.config import Config
 from tests.conformance.dicomweb.conftest import running
 from tests.support.factory import fresh_uid
+from tests.support.native import document, read
+from tests.support.web_client import parts_of
 from tests.support.workitems import Worklist, code, dataset, performed, step, tag, value
 
 INCONSISTENT = "The submitted request is inconsistent with the state of the UPS Instance."
@@ -125,6 +127,31 @@ def test_the_transaction_uid_is_never_shown(worklist: Worklist, uid: str) -> Non
     assert "2.25.77" not in answer.text
     assert "2.25.77" not in worklist.send("GET", "/workitems?includefield=all").text
     assert worklist.send("GET", f"/workitems?00081195=2.25.77&SOPInstanceUID={uid}").status_code == 204
+
+
+XML = "application/dicom+xml"
+
+
+def test_workitems_as_xml(worklist: Worklist, uid: str) -> None:
+    """The same data sets: a part for each (PS3.18 11.5.3, 11.9.3), or one by itself."""
+    said = worklist.get(uid)
+    several = f'multipart/related; type="{XML}"'
+    for path in (f"/workitems/{uid}", f"/workitems?SOPInstanceUID={uid}&includefield=all"):
+        answer = worklist.send("GET", path, headers={"Accept": several})
+        (part,) = parts_of(answer)
+        assert part.headers["content-type"] == XML
+        found = read(document(part.body))
+        assert found.keys() == said.keys()
+        assert found[tag("ProcedureStepLabel")]["Value"] == ["Segment the liver"]
+        assert found[tag("PatientName")]["Value"] == [{"Alphabetic": "Doe^Jane"}]
+        if "?" not in path:
+            assert answer.headers["content-location"] == f"{worklist.root}{path}"
+    alone = worklist.send("GET", f"/workitems/{uid}", headers={"Accept": XML})
+    assert alone.headers["content-type"] == XML
+    assert read(document(alone.content)) == found
+    assert worklist.send("GET", "/workitems", headers={"Accept": XML}).status_code == 406
+    nothing = worklist.send("GET", "/workitems?PatientID=nobody", headers={"Accept": several})
+    assert (nothing.status_code, nothing.content) == (204, b"")
 
 
 def test_what_is_not_there_is_not_found(worklist: Worklist) -> None:
