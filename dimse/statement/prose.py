@@ -62,7 +62,8 @@ WORKLIST: Final = """\
 """
 
 PERFORMED_STEP: Final = """\
-- A step that is COMPLETED or DISCONTINUED is not changed any more: 0110 with Error ID A506.
+- A step that is COMPLETED or DISCONTINUED is not changed any more: 0110 with Error ID A710
+  and the comment of PS3.4 Table F.7.2-2.
 - A step need not have been scheduled. One that names scheduled steps changes their status; one that is
   completed makes its study ready to be read as soon as all objects that it names are here.
 - Attributes that are not of this SOP class are kept and named in a warning (0107).
