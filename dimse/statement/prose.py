@@ -30,6 +30,8 @@ QUERY: Final = """\
   a search that would read too many of them is refused with C100.
 - FF01 says that a key could not be matched on, such as a count. Every attribute asked for is returned, empty
   where it has no value, and besides it (0008,0005), (0008,0052), (0008,0054) and (0008,0056).
+- Instance Availability (0008,0056) is NEARLINE where an instance, or any of those below what is answered,
+  lies in the cold tier alone, else ONLINE.
 - C-CANCEL is looked for before every match, and while the database searches; FE00 follows within a fraction
   of a second.
 """
