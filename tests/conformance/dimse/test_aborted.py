@@ -12,6 +12,7 @@ from pynetdicom import AE, evt
 from pynetdicom.presentation import build_context
 
 from dimse import command, pdu
+from dimse.associate import Role
 from dimse.command import Command, Operation
 from dimse.contexts import STORAGE_COMMITMENT
 from dimse.report import INSTANCE
@@ -25,7 +26,7 @@ from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Inbox, Station, identifier, wait_for
 from tests.support.factory import ct_series, fresh_uid
 from tests.support.ports import free_port
-from tests.unit.dimse.fakes import CT, GET, MOVE, VERIFICATION, Peer, Role, value
+from tests.unit.dimse.fakes import CT, GET, MOVE, VERIFICATION, Peer, value
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 OBJECTS = 12
