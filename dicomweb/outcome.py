@@ -7,7 +7,7 @@ from typing import Any, Final
 from dicomweb import problems
 from dicomweb.urls import Outside
 from pacs.dicom.uids import InstanceKey
-from pacs.ingest.receipt import Receipt, Refused
+from pacs.ingest.receipt import Duplicate, Receipt, Refused
 
 # Failure Reason (0008,1197): PS3.18 Table I.2-2, PS3.7 Annex C, PS3.4 Table B.2-1.
 PROCESSING_FAILURE: Final = 0x0110
@@ -20,6 +20,7 @@ TRANSFER_SYNTAX: Final = 0xC122  # referenced transfer syntax not supported
 
 # Warning Reason (0008,1196)
 ELEMENTS_DISCARDED: Final = 0xB006
+DOES_NOT_MATCH: Final = 0xB007  # data set does not match SOP class
 
 FAILURE_REASONS: Final[dict[str, int]] = {
     "empty": CANNOT_UNDERSTAND,
@@ -46,8 +47,8 @@ _MOST_WARNINGS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`failure` is 0 for an instance that is in the archive now; `reason` says why one is not. `warning`
-    is 0 for one that is there as it was sent."""
+    """`failure` is 0 for an instance that is in the archive now; `reason` says why one is not, or what is
+    wrong with it all the same. `warning` is 0 for one that is there as it was sent, and right."""
 
     sop_class: str
     sop_instance: str
@@ -62,8 +63,14 @@ class Outcome:
         if isinstance(receipt, Refused):
             failure = FAILURE_REASONS.get(receipt.rule, PROCESSING_FAILURE)
             return cls(receipt.sop_class, receipt.sop_instance, failure=failure, reason=receipt.reason)
+        remark = "" if isinstance(receipt, Duplicate) else receipt.remark
         return cls(
-            receipt.sop_class, receipt.key.instance, receipt.key.study, receipt.key.series, warning=warning
+            receipt.sop_class,
+            receipt.key.instance,
+            receipt.key.study,
+            receipt.key.series,
+            reason=remark,
+            warning=warning or (DOES_NOT_MATCH if remark else 0),
         )
 
 

@@ -245,5 +245,7 @@ def _context_id(data: memoryview) -> int:
 
 
 def _decode_title(raw: bytes) -> str:
-    """Leading and trailing spaces do not count (PS3.8 9.3.2); some pad with zeros."""
-    return raw.decode("latin-1").strip("\0 ")
+    """Leading and trailing spaces do not count (PS3.8 9.3.2); some pad with zeros, and with what lay
+    behind them in their memory. What is no character of a title (PS3.5 6.2) stays one nowhere."""
+    text = raw.decode("latin-1").lstrip("\0 ").partition("\0")[0].rstrip(" ")
+    return "".join(char if char.isprintable() and char != "\\" else "?" for char in text)

@@ -26,7 +26,13 @@ def handle(archive: Archive, actor: Actor, request: Request, channel: Channel) -
         channel.reply(level)
         return
     agreed = request.context.extended
-    query = parse.from_keys(level, asked.keys(), combined=agreed.combined_date_time, fuzzy=agreed.fuzzy)
+    query = parse.from_keys(
+        level,
+        asked.keys(),
+        returned=((AVAILABILITY,),),
+        combined=agreed.combined_date_time,
+        fuzzy=agreed.fuzzy,
+    )
     written = text.only(character_set) if character_set else text.repertoire(asked.character_set)
     form = _Form(request.context.transfer_syntax, written, archive.config.dimse.aet)
     answers = _Answers(asked, query, form)
@@ -60,12 +66,11 @@ class _Answers:
         self._always = creators | {
             LEVEL: {"vr": "CS", "Value": [query.level.name]},
             RETRIEVE_AET: {"vr": "AE", "Value": [form.aet]},
-            AVAILABILITY: {"vr": "CS", "Value": ["ONLINE"]},
         }
 
     def encode(self, match: Match) -> bytes:
         found = {int(tag, 16): element for tag, element in match.attributes.items()}
-        kept = {tag: element for tag, element in found.items() if tag in self._empty}
+        kept = {tag: element for tag, element in found.items() if tag in self._empty or tag == AVAILABILITY}
         return dataset.encode(
             {**self._empty, **kept, **self._always}, self._form.transfer_syntax, self._form.repertoire
         )

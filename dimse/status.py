@@ -104,7 +104,7 @@ _DECLINED: Final[Mapping[Fault, int]] = MappingProxyType(
         Fault.INVALID: 0x0106,
     }
 )
-_NO_LONGER_UPDATED: Final = 0xA506  # Error ID beside 0110
+_NO_LONGER_UPDATED: Final = 0xA710  # Error ID beside 0110 (PS3.4 Table F.7.2-2)
 # B000 (coercion) and B006 (elements discarded) are never due: every byte is kept as it came.
 DOES_NOT_MATCH: Final = Status(0xB007, "data set does not match SOP class")
 

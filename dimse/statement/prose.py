@@ -30,6 +30,8 @@ QUERY: Final = """\
   a search that would read too many of them is refused with C100.
 - FF01 says that a key could not be matched on, such as a count. Every attribute asked for is returned, empty
   where it has no value, and besides it (0008,0005), (0008,0052), (0008,0054) and (0008,0056).
+- Instance Availability (0008,0056) is NEARLINE where an instance, or any of those below what is answered,
+  lies in the cold tier alone, else ONLINE.
 - C-CANCEL is looked for before every match, and while the database searches; FE00 follows within a fraction
   of a second.
 """
@@ -62,7 +64,8 @@ WORKLIST: Final = """\
 """
 
 PERFORMED_STEP: Final = """\
-- A step that is COMPLETED or DISCONTINUED is not changed any more: 0110 with Error ID A506.
+- A step that is COMPLETED or DISCONTINUED is not changed any more: 0110 with Error ID A710
+  and the comment of PS3.4 Table F.7.2-2.
 - A step need not have been scheduled. One that names scheduled steps changes their status; one that is
   completed makes its study ready to be read as soon as all objects that it names are here.
 - Attributes that are not of this SOP class are kept and named in a warning (0107).

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Final
 
 _NOT_DEFINED: Final = ("ISO 2022 58", "ISO 2022 GBK")  # misspellings that pydicom reads
+_LATIN9: Final = ("ISO_IR 203", "ISO 2022 IR 203")  # which pydicom does not know by itself
 
 
 @cache
@@ -20,7 +21,7 @@ def transfer_syntaxes() -> dict[str, str]:
 def character_sets() -> frozenset[str]:
     from pydicom.charset import python_encoding
 
-    return frozenset(python_encoding) - {"", *_NOT_DEFINED}
+    return frozenset(python_encoding) - {"", *_NOT_DEFINED} | {*_LATIN9}
 
 
 def unknown_character_sets(text: str) -> list[str]:

@@ -16,7 +16,9 @@ from pacs.query.model import Element, Match, Path, Query
 DataSet = dict[str, Element]
 
 _AVAILABILITY = tag_of("InstanceAvailability")
+# PS3.4 C.4.1.1.3.2: of several instances the availability of the least rapidly available one.
 _ONLINE: Element = {"vr": "CS", "Value": ["ONLINE"]}
+_NEARLINE: Element = {"vr": "CS", "Value": ["NEARLINE"]}
 # PS3.18 10.6.3.3 wants these when there is a value; the other defaults always.
 _WITH_VALUE_ONLY = frozenset(
     map(
@@ -76,7 +78,7 @@ def _computed(vr: str, value: Any) -> Element:
 
 class Assembler:
     """Makes the matches of one query. `needs_document` says that an attribute was asked for that
-    only the stored JSON of an instance has."""
+    only the stored JSON of an instance has, `tells_availability` that the Instance Availability was."""
 
     def __init__(self, query: Query) -> None:
         self._level = query.level
@@ -89,13 +91,14 @@ class Assembler:
         self._asked: dict[int, list[Path]] = {}
         for path in query.returned:
             self._asked.setdefault(path[0], []).append(path[1:])
-        self._availability = query.defaults or query.everything or _AVAILABILITY in self._asked
+        self.tells_availability = query.defaults or query.everything or _AVAILABILITY in self._asked
         self._asked.pop(_AVAILABILITY, None)
         elsewhere = any(tag not in BY_TAG for tag in self._asked)
         self.needs_document = elsewhere and query.level > Level.PATIENT
         self._stored = Stored()
 
-    def match(self, row: Row, document: DataSet) -> Match:
+    def match(self, row: Row, document: DataSet, *, away: bool = False) -> Match:
+        """`away` when something of it lies in the cold tier alone."""
         known = self._stored.attributes(row, self._level)
         chosen: DataSet = dict(known) if self._everything else {}
         for tag, empty in self._defaults:
@@ -108,8 +111,8 @@ class Assembler:
             if tag not in chosen:
                 found = known.get(tag) or _without_bulk(document.get(tag)) or {"vr": vr_of(root)}
                 chosen[tag] = _pruned(found, below)
-        if self._availability:
-            chosen[f"{_AVAILABILITY:08X}"] = _ONLINE
+        if self.tells_availability:
+            chosen[f"{_AVAILABILITY:08X}"] = _NEARLINE if away else _ONLINE
         study, series, instance = [*row.uids[: self._level], "", "", ""][:3]
         return Match(self._level, InstanceKey(study, series, instance), dict(sorted(chosen.items())))
 

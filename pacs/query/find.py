@@ -171,12 +171,14 @@ class _Reading:
                     rows = sql.fetch(tx, self._plan, limit=size, offset=offset, after=after)
                     kept = self._fitting(tx, rows) if self._plan.residual else rows
                     documents = self._documents(tx, kept)
+                    away = self._away(tx, kept)
             except Interrupted:
                 return
             for row in kept:
                 document = documents.get(row.definers[self._query.level])
-                match = self._assembler.match(row, decode(document) if document else {})
-                yield match, Place(row.position, row.ids[self._query.level])
+                own = row.ids[self._query.level]
+                match = self._assembler.match(row, decode(document) if document else {}, away=own in away)
+                yield match, Place(row.position, own)
             self._read += len(rows)
             if len(rows) < size:
                 return
@@ -191,6 +193,12 @@ class _Reading:
         if not self._assembler.needs_document:
             return {}
         return sql.documents(tx, (row.definers[self._query.level] for row in rows))
+
+    def _away(self, tx: Any, rows: list[sql.Row]) -> frozenset[int]:
+        if not self._assembler.tells_availability:
+            return frozenset()
+        level = self._query.level
+        return sql.away(tx, level, (row.ids[level] for row in rows))
 
     def _fitting(self, tx: Any, rows: list[sql.Row]) -> list[sql.Row]:
         """The rows that fit what columns could not decide, the first of each match."""

@@ -31,7 +31,7 @@ _OF_THE_WIRE = frozenset(
     map(tag_of, ("SpecificCharacterSet", "QueryRetrieveLevel", "RetrieveAETitle", "RetrieveURL"))
 )
 _NOT_MATCHED = {
-    tag_of("InstanceAvailability"): "everything here is ONLINE",
+    tag_of("InstanceAvailability"): "it is told, and not matched",
     tag_of("TimezoneOffsetFromUTC"): "dates and times are compared as they were recorded",
 }
 _PAIRS = tuple(

@@ -11,7 +11,7 @@ import pytest
 from pacs.config import Config
 from tests.conformance.dicomweb.conftest import Run
 from tests.support.dicom_object import DicomObject
-from tests.support.factory import ct_series, fresh_uid
+from tests.support.factory import ct_series, fresh_uid, with_changes
 from tests.support.web_client import Web, value
 
 DICOM = "application/dicom"
@@ -61,6 +61,21 @@ def test_a_bad_one_does_not_stop_the_others(empty: str, items: tuple[DicomObject
     assert len(answer.json()["00081199"]["Value"]) == 2
     assert [value(one, "00081197") for one in answer.json()["00081198"]["Value"]] == [0xC000] * 3
     assert "warning" in answer.headers
+
+
+def test_what_is_kept_with_a_remark_says_so(empty: str, items: tuple[DicomObject, ...]) -> None:
+    """Frames are missing: B007, data set does not match SOP class, as C-STORE says (PS3.18 I.2.1)."""
+    promising = with_changes(items[0], NumberOfFrames=2)
+    answer = post(empty, body(promising.part10(), items[1].part10()), kind())
+    assert answer.status_code == 202
+    assert "00081198" not in answer.json()
+    kept, plain = answer.json()["00081199"]["Value"]
+    assert value(kept, "00081196") == 0xB007
+    assert "00081196" not in plain
+    assert httpx.get(value(kept, "00081190")).status_code == 200
+    assert "pixel data of 1 frames where the object says 2" in answer.headers["warning"]
+    again = post(empty, promising.part10(), DICOM, Accept="application/dicom+xml")
+    assert again.status_code == 200, "the very same bytes change nothing, and nothing is remarked twice"
 
 
 def test_all_bad(empty: str) -> None:

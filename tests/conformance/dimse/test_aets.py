@@ -4,6 +4,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from pacs.dicom import uids
 from tests.conformance.dimse.conftest import House, Open, serving
 from tests.support.dimse_client import Client, identifier
 from tests.support.factory import ct_series
-from tests.unit.dimse.fakes import CT, FIND, GET, MOVE, VERIFICATION, Peer
+from tests.support.postgres import PostgresServer
+from tests.unit.dimse.fakes import CT, FIND, GET, MOVE, VERIFICATION, Peer, store_rq
 
 HERE = "127.0.0.1"
 LONGEST = "SIXTEEN_LETTERS_"
@@ -87,7 +89,7 @@ def status(house: House, operation: Operation, aet: str = "PEER") -> int | None:
     return answer.status
 
 
-@pytest.mark.parametrize("title", ["PEER", "  PEER", "PEER\0\0", LONGEST])
+@pytest.mark.parametrize("title", ["PEER", "  PEER", "PEER\0\0", "PEER\0\x12junk", LONGEST])
 def test_padding_of_a_calling_title_does_not_count(guarded: House, title: str) -> None:
     assert rejected(guarded, calling_aet=title) is None
 
@@ -184,3 +186,22 @@ def test_rights_hold_for_known_stations_where_strangers_come_in_too(open_house: 
     assert status(house, Operation.C_ECHO) == 0
     assert status(house, Operation.C_FIND) == 0x0124
     assert house.client.find(identifier("STUDY", StudyInstanceUID=""))[0] == 0
+
+
+@pytest.mark.parametrize("title", ["A\0B", "A\nINFO  main x=y", "\x1b[2J", "A\x9bB", "A\\B", ""], ids=repr)
+def test_what_no_title_may_hold(
+    tmp_path: Path, postgres: PostgresServer, caplog: pytest.LogCaptureFixture, title: str
+) -> None:
+    """Control characters and backslashes (PS3.5 6.2): neither an index nor a log is misled by them."""
+    caplog.set_level("INFO")
+    (item,) = ct_series(1, rows=8, columns=8)
+    with serving(tmp_path, index_url=postgres.fresh_url()) as house, caller(house) as peer:
+        peer.associate((CT, uids.EXPLICIT_LE), (FIND, uids.EXPLICIT_LE), calling_aet=title)
+        peer.request(1, store_rq(1, item.instance), item.dataset)
+        assert peer.message()[0].status == 0
+        asked = Command(Operation.C_FIND, message_id=2, sop_class=FIND, dataset_type=1)
+        peer.request(3, asked, IDENTIFIER)
+        assert peer.message()[0].status == 0
+        peer.release()
+    assert caplog.messages
+    assert all(line.isprintable() for line in caplog.messages)

@@ -31,6 +31,7 @@ NAMES: Final = {  # by Patient ID; the Japanese, Korean and Chinese ones are tho
     "arabic": "قباني^لنزار",
     "thai": "นามสกุล^ชื่อ",
     "polish": "Łódź^Żaneta",
+    "french": "Cœur^Œdipe€",
     # The second byte of these characters is a delimiter where nobody looks at the code they are in.
     "backslash": "Bo=ぼ^ソマ",
     "gbk": "X=乗^俓",
@@ -39,6 +40,7 @@ CODECS: Final = {
     "ISO_IR 100": "latin-1",
     "ISO_IR 101": "iso8859-2",
     "ISO_IR 144": "iso8859-5",
+    "ISO_IR 203": "iso8859-15",
     "ISO_IR 127": "iso8859-6",
     "ISO_IR 166": "iso8859-11",
     "GB18030": "gb18030",
@@ -52,6 +54,7 @@ PLAIN: Final = [  # terms, Patient ID, key
     ("ISO_IR 127", "arabic", "قباني*"),
     ("ISO_IR 166", "thai", "นามสกุล*"),
     ("ISO_IR 101", "polish", "Łódź*"),
+    ("ISO_IR 203", "french", "Cœur^Œ*"),
     (UTF8, "korean", "홍^길동"),
     ("GB18030", "wang", "=王^小东"),
     ("GBK", "gbk", "=乗^俓"),
@@ -84,6 +87,7 @@ EXTENDED: Final = [  # terms, Patient ID, key, and the name in the answer
         b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab",
     ),
     ("\\ISO 2022 IR 100", "latin", b"*J\x1b-A\xe9r\xf4me", b"Buc^J\x1b-A\xe9r\xf4me"),
+    ("ISO 2022 IR 6\\ISO 2022 IR 203", "french", b"C\x1b-b\xbdur*", b"C\x1b-b\xbdur^\x1b-b\xbcdipe\xa4"),
     (
         "ISO 2022 IR 100\\ISO 2022 IR 144",
         "cyrillic",

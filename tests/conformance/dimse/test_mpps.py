@@ -87,8 +87,8 @@ def test_nothing_is_said_of_what_is_over(port: int, uid: str, status: str) -> No
     for late in (ended(), dataset(PerformedProcedureStepStatus="IN PROGRESS"), dataset(StudyID="")):
         answer = change(port, uid, late)
         assert answer.Status == 0x0110
-        assert answer.ErrorID == 0xA506
-        assert "no longer be updated" in answer.ErrorComment
+        assert answer.ErrorID == 0xA710
+        assert answer.ErrorComment == "Performed Procedure Step Object may no longer be updated"
 
 
 def test_no_such_step(port: int, uid: str) -> None:
