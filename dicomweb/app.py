@@ -3,20 +3,18 @@
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import groupby
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from dicomweb import capabilities, problems
+from dicomweb.addresses import Addresses
 from dicomweb.authn import Guard, call_of, listener_of, outside_of
 from dicomweb.calls import Call
 from dicomweb.compression import Compressed
-from dicomweb.entries import Entry, Listen, Post, Put
+from dicomweb.entries import Entry, Get, Listen, Post, Put
 from dicomweb.limits import Held, Turnstile, is_expensive
 from dicomweb.pages import FILES
 from dicomweb.routes import LISTENERS, ROUTES
@@ -27,49 +25,60 @@ from pacs.runtime import Archive
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(archive: Archive) -> Starlette:
+def make_app(archive: Archive) -> ASGIApp:
+    return Guard(Compressed(Site(archive)), archive)
+
+
+class Site:
+    """The table of routes as an ASGI application, for requests that have passed the guard."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.table = ROUTES
+        self._endpoints: Addresses[dict[str, Endpoint]] = Addresses()
+        self._listeners: Addresses[Listen] = Addresses()
+        self._archive = archive
+        for path, by_method in _endpoints(archive):
+            self._endpoints.add(path, by_method)
+        for entry in LISTENERS:
+            self._listeners.add(entry.path, entry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        if scope["type"] == "websocket":
+            await self._listen(WebSocket(scope, receive, send))
+        else:
+            response = await self._answer(Request(scope, receive, send))
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        found = self._endpoints.find(request.scope["path"])
+        if found is None:
+            return _unknown(request)
+        by_method, request.scope["path_params"] = found
+        endpoint = by_method.get(request.method)
+        return await endpoint(request) if endpoint else problems.method_not_allowed(", ".join(by_method))
+
+    async def _listen(self, socket: WebSocket) -> None:
+        found = self._listeners.find(socket.scope["path"])
+        if found is None:
+            await socket.send_denial_response(problems.no_such_route())
+            return
+        entry, socket.scope["path_params"] = found
+        await entry.serve(listener_of(self._archive, socket))
+
+
+def _endpoints(archive: Archive) -> Iterator[tuple[str, dict[str, Endpoint]]]:
+    """One a path, so that a method it does not take is 405 with all those that it does. OPTIONS is
+    answered for every one (PS3.18 8.9), HEAD where GET is."""
     turnstile = Turnstile(archive.config.web.expensive_at_once)
-    app = Starlette(
-        routes=[*_routes(archive, turnstile), *_listeners(archive)],
-        middleware=[Middleware(Guard, archive=archive), Middleware(Compressed)],
-        exception_handlers={HTTPException: _unrouted},
-    )
-    app.state.table = ROUTES
-    app.router.redirect_slashes = False  # to where a proxy's clients do not find us
-    return app
-
-
-def _routes(archive: Archive, turnstile: Turnstile) -> Iterator[Route]:
-    """One route a path, so that a method it does not take is 405 with all those that it does. OPTIONS
-    is answered for every one (PS3.18 8.9)."""
     for path, entries in groupby(sorted(ROUTES, key=lambda e: e.path), key=lambda e: e.path):
         by_method = {entry.method: _endpoint(archive, entry, turnstile) for entry in entries}
+        if "GET" in by_method:
+            by_method["HEAD"] = by_method["GET"]
         by_method["OPTIONS"] = _endpoint(archive, capabilities.entry(path), turnstile)
-        yield Route(path, _dispatch(by_method), methods=list(by_method))
+        yield path, by_method
     for path in capabilities.ROOTS:
-        options = {"OPTIONS": _endpoint(archive, capabilities.entry(path), turnstile)}
-        yield Route(path, _dispatch(options), methods=["OPTIONS"])
-
-
-def _listeners(archive: Archive) -> Iterator[WebSocketRoute]:
-    for entry in LISTENERS:
-        yield WebSocketRoute(entry.path, _listening(archive, entry))
-    yield WebSocketRoute("/{path:path}", _unheard)
-
-
-def _listening(archive: Archive, entry: Listen) -> Callable[[WebSocket], Awaitable[None]]:
-    async def endpoint(socket: WebSocket) -> None:
-        await entry.serve(listener_of(archive, socket))
-
-    return endpoint
-
-
-def _dispatch(by_method: dict[str, Endpoint]) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        method = "GET" if request.method == "HEAD" else request.method
-        return await by_method[method](request)
-
-    return endpoint
+        yield path, {"OPTIONS": _endpoint(archive, capabilities.entry(path), turnstile)}
 
 
 def _endpoint(archive: Archive, entry: Entry, turnstile: Turnstile) -> Endpoint:
@@ -92,7 +101,8 @@ def _plain(entry: Entry) -> Callable[[Call], Awaitable[Response]]:
         if isinstance(entry, Post | Put):
             _check_coding(call)
             return await entry.receive(call)
-        return await run_in_threadpool(entry.answer, call)
+        response = entry.at_once(call) if isinstance(entry, Get) and entry.at_once else None
+        return await run_in_threadpool(entry.answer, call) if response is None else response
 
     return answer
 
@@ -118,15 +128,8 @@ def _limited(entry: Entry, turnstile: Turnstile) -> Callable[[Call], Awaitable[R
     return answer
 
 
-async def _unheard(socket: WebSocket) -> None:
-    await socket.send_denial_response(problems.no_such_route())
-
-
-async def _unrouted(request: Request, error: Exception) -> Response:
-    headers = getattr(error, "headers", None) or {}
-    if "Allow" in headers:
-        return problems.method_not_allowed(headers["Allow"])
-    page = request.url.path + "/"
+def _unknown(request: Request) -> Response:
+    page = request.scope["path"] + "/"
     if page in FILES:
         query = f"?{request.url.query}" if request.url.query else ""
         return problems.elsewhere(outside_of(request).base + page + query)

@@ -38,6 +38,12 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 CACHE_CONTROL: Final = "private, no-cache"  # a browser may keep it but must ask whether it still holds
+_VARY: Final = b"vary"
+_DEPENDS_ON: Final = "Accept, Authorization, Accept-Encoding"
+_SAID_ALWAYS: Final = [
+    (name.lower().encode(), value.encode())
+    for name, value in (SECURITY_HEADERS | {"Cache-Control": CACHE_CONTROL}).items()
+]
 
 
 class Guard:
@@ -58,10 +64,8 @@ class Guard:
 
         async def guarded_send(message: Message) -> None:
             if message["type"] in _BEGINNINGS:
-                headers = MutableHeaders(raw=message["headers"])
-                _add_headers(headers)
-                self._cors.label(origin, headers)
-                message["headers"] = headers.raw
+                _add_headers(message["headers"])
+                self._cors.label(origin, MutableHeaders(raw=message["headers"]))
             await send(message)
 
         answer = self._cors.preflight(scope.get("method", ""), asked) or await self._admitted(scope)
@@ -152,9 +156,11 @@ def _without_slash(scope: Scope) -> None:
         scope["raw_path"] = scope["raw_path"].rstrip(b"/") or b"/"
 
 
-def _add_headers(headers: MutableHeaders) -> None:
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Cache-Control", CACHE_CONTROL)
-    headers.add_vary_header("Accept")
-    headers.add_vary_header("Authorization")
+def _add_headers(raw: list[tuple[bytes, bytes]]) -> None:
+    """To what every answer says anyway; names are lower case in it."""
+    said = dict(raw)
+    raw += [one for one in _SAID_ALWAYS if one[0] not in said]
+    if _VARY in said:
+        MutableHeaders(raw=raw).add_vary_header(_DEPENDS_ON)
+    else:
+        raw.append((_VARY, _DEPENDS_ON.encode()))

@@ -25,13 +25,18 @@ class Call:
     @property
     def accepted(self) -> tuple[media.Range, ...]:
         """The query parameter wins over the header (PS3.18 8.3.3.1)."""
-        by_query = media.accept_parameter(self.request.url.query)
+        by_query = media.accept_parameter(self.request.scope["query_string"].decode("latin-1"))
         by_header = ",".join(self.request.headers.getlist("accept"))
         return media.parse_accept(by_header if by_query is None else by_query)
 
     @property
     def only_head(self) -> bool:
         return self.request.method == "HEAD"
+
+    @property
+    def path(self) -> str:
+        """As it was asked for, without what a proxy put before it."""
+        return str(self.request.scope["path"])
 
     def header(self, name: str) -> str:
         return self.request.headers.get(name, "")

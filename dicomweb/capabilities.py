@@ -52,7 +52,7 @@ class _Resource:
 
 def _resources(call: Call, path: str) -> Iterator[_Resource]:
     """The one of this path, or of a root all those below it."""
-    table: Iterable[Any] = call.request.app.state.table
+    table: Iterable[Any] = call.request.app.table
     below = path.rstrip("/") + "/" if path in ROOTS else ""
     chosen = [one for one in table if one.path == path or (below and one.path.startswith(below))]
     for at, entries in groupby(

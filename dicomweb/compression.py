@@ -20,8 +20,8 @@ class Compressed:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            send = _Packer(send, packs=takes_gzip(Headers(scope=scope).get("accept-encoding", "")))
+        if scope["type"] == "http" and takes_gzip(Headers(scope=scope).get("accept-encoding", "")):
+            send = _Packer(send)
         await self._app(scope, receive, send)
 
 
@@ -37,17 +37,15 @@ def takes_gzip(accepted: str) -> bool:
 class _Packer:
     """Holds the head back until it is known whether the body is worth it."""
 
-    def __init__(self, send: Send, *, packs: bool) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        self._packs = packs
         self._head: Message | None = None
         self._pack: zlib._Compress | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).add_vary_header("Accept-Encoding")
             self._head = message
-            if not (self._packs and _is_packable(message)):
+            if not _is_packable(message):
                 await self._release()
         elif self._head is not None and message["type"] == "http.response.body":
             await self._first(message)

@@ -11,10 +11,13 @@ from dicomweb.calls import Call, Listener
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """Answered by a synchronous function, in a thread. HEAD is answered likewise, without the body."""
+    """Answered by a synchronous function, in a thread. HEAD is answered likewise, without the body.
+
+    `at_once` is asked before, in the loop: it waits for nothing and may say None."""
 
     path: str
     answer: Callable[[Call], Response]
+    at_once: Callable[[Call], Response | None] | None = None
     method: ClassVar[str] = "GET"
 
 

@@ -1,7 +1,7 @@
 """Retrieve frames: byte ranges of the stored pixel data, or what is made of them (PS3.18 10.4.1.1.6)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -17,10 +17,12 @@ from dicomweb.ranges import Span
 from dicomweb.streams import Source, Streamed
 from pacs.errors import Invalid
 from pacs.retrieve import made
+from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.made import Look
 
 _LIST: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
 _MOST: Final = 10_000
+_AT_ONCE: Final = 1 << 20  # bytes that are read while other callers wait: microseconds
 _EXPOSED: Final = (
     "Content-Range",
     "ETag",
@@ -53,22 +55,52 @@ class _Body:
 
 
 def retrieve(call: Call) -> Response:
-    numbers = _numbers(call.part("frames"))
     resolution = call.request.query_params.get("resolution", "")
     factor = made.factor_of(resolution) if resolution else 0
     with ExitStack() as stack:
+        numbers = _numbers(call.part("frames"))
         found = stack.enter_context(call.archive.retrieve.frames(call.actor, call.key, numbers))
-        able = call.archive.retrieve.abilities
-        offers = framing.small_offers(found) if factor else framing.offers(found, able)
-        offer = media.choose(call.accepted, offers)
-        identity = (found.stored.digest, call.request.url.path, resolution, *framing.identity(found, offer))
-        tag = answers.etag(*identity)
-        unchanged = answers.not_modified(call, tag)
-        if unchanged is not None:
-            return unchanged
-        given, look = framing.given(found, offer, factor)
-        body = _body(given, offer, multipart.boundary_of(*identity))
-        return _answer(call, body, {"ETag": tag} | _headers(look, factor), stack.pop_all())
+        offer = _chosen(call, found, factor)
+        return _given(call, found, offer, resolution, lambda: framing.given(found, offer, factor), stack)
+
+
+def at_once(call: Call) -> Response | None:
+    """The same without waiting for anything; None when that cannot be."""
+    if "resolution" in call.request.query_params:
+        return None
+    numbers = _numbers(call.part("frames"))
+    with ExitStack() as stack:
+        found = call.archive.retrieve.frames_at_hand(call.actor, call.key, numbers)
+        if found is None:
+            return None
+        stack.enter_context(found)
+        offer = _chosen(call, found, 0)
+        as_stored = offer.transfer_syntaxes[0] == found.transfer_syntax
+        read = found.at_hand(_AT_ONCE) if as_stored else None
+        return _given(call, found, offer, "", lambda: (read, None), stack) if read else None
+
+
+def _chosen(call: Call, found: FrameSet, factor: int) -> Offer:
+    able = call.archive.retrieve.abilities
+    return media.choose(call.accepted, framing.small_offers(found) if factor else framing.offers(found, able))
+
+
+def _given(
+    call: Call,
+    found: FrameSet,
+    offer: Offer,
+    resolution: str,
+    give: Callable[[], tuple[Frames, Look | None]],
+    stack: ExitStack,
+) -> Response:
+    identity = (found.stored.digest, call.path, resolution, *framing.identity(found, offer))
+    tag = answers.etag(*identity)
+    unchanged = answers.not_modified(call, tag)
+    if unchanged is not None:
+        return unchanged
+    given, look = give()
+    body = _body(given, offer, tag.strip('"'))
+    return _answer(call, body, {"ETag": tag} | _headers(look, resolution), stack.pop_all())
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -80,7 +112,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     return numbers
 
 
-def _headers(look: Look | None, factor: int) -> dict[str, str]:
+def _headers(look: Look | None, resolution: str) -> dict[str, str]:
     """Of frames that are not what the metadata describes: what they are."""
     if look is None:
         return {}
@@ -88,7 +120,7 @@ def _headers(look: Look | None, factor: int) -> dict[str, str]:
         "Hilum-Rows": str(look.rows),
         "Hilum-Columns": str(look.columns),
         "Hilum-Photometric-Interpretation": look.photometric,
-    } | ({"Hilum-Resolution": f"1/{factor}"} if factor else {})
+    } | ({"Hilum-Resolution": resolution} if resolution else {})
 
 
 def _body(given: Frames, offer: Offer, boundary: str) -> _Body:

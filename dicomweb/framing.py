@@ -1,8 +1,9 @@
 """Which forms there are of the frames of an object (PS3.18 8.7.3.3): stored, recoded, and smaller."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import Final, Protocol
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, Protocol, Self
 
 from dicomweb.media import OCTET_STREAM, Offer
 from pacs.dicom import uids
@@ -22,30 +23,54 @@ _FORMER_NAMES: Final = {uids.RLE: "image/x-dicom-rle"}  # PS3.18 2016 to 2018
 class Frames(Protocol):
     """Frames ready to be sent, in the order of `numbers`."""
 
-    numbers: tuple[int, ...]
-    transfer_syntax: str
+    @property
+    def numbers(self) -> tuple[int, ...]: ...
+
+    @property
+    def transfer_syntax(self) -> str: ...
 
     def lengths(self) -> tuple[int, ...] | None: ...
 
     def chunks(self, number: int, offset: int = 0, length: int | None = None) -> Iterator[bytes]: ...
 
 
-def offers(found: FrameSet, able: Abilities) -> list[Offer]:
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What the offers depend on."""
+
+    syntax: str
+    stored: str
+    native: bool
+    stream: bool
+    several: bool
+
+    @classmethod
+    def of(cls, found: FrameSet) -> Self:
+        stored = found.stored.transfer_syntax
+        return cls(found.transfer_syntax, stored, found.native, found.stream, len(found.numbers) > 1)
+
+
+def offers(found: FrameSet, able: Abilities) -> tuple[Offer, ...]:
     """The default of octet-stream is Explicit VR Little Endian (PS3.18 8.7.3.5), so what is stored
     compressed is given compressed only to those who ask for its transfer syntax, for any, or for the
     media type of the compression, which needs no such word. What would have to be made is made for
     those only who name it."""
-    syntax = found.transfer_syntax
-    if found.native:
-        kinds = [Offer(OCTET_STREAM, transfer_syntaxes=_native_names(found))]
+    return _offers(_Form.of(found), able)
+
+
+@lru_cache(maxsize=256)
+def _offers(form: _Form, able: Abilities) -> tuple[Offer, ...]:
+    syntax = form.syntax
+    if form.native:
+        kinds = [Offer(OCTET_STREAM, transfer_syntaxes=_native_names(form.stored))]
     else:
         kinds = [
             *_by_media_type(syntax, default=True, wild=True),
             Offer(OCTET_STREAM, transfer_syntaxes=(syntax,), default=False),
         ]
-    if not found.stream:
+    if not form.stream:
         kinds += _made(negotiate.obtainable(syntax, able))
-    return _in_forms(kinds, found, (True, False))
+    return _in_forms(kinds, (True, False), several=form.several)
 
 
 def _made(targets: Iterable[str]) -> Iterator[Offer]:
@@ -63,13 +88,12 @@ def _by_media_type(syntax: str, *, default: bool, wild: bool) -> Iterator[Offer]
             yield Offer(name, transfer_syntaxes=(syntax,), default=default, wild=wild)
 
 
-def _native_names(found: FrameSet) -> tuple[str, ...]:
+def _native_names(stored: str) -> tuple[str, ...]:
     """Native frames are the same bytes in every little endian syntax."""
-    stored = found.stored.transfer_syntax
     return (uids.EXPLICIT_LE, stored) if stored != uids.EXPLICIT_BE else (uids.EXPLICIT_LE,)
 
 
-def small_offers(found: FrameSet) -> list[Offer]:
+def small_offers(found: FrameSet) -> tuple[Offer, ...]:
     """Samples for everybody; the beginning of a .202 stream for those who take any transfer syntax or
     name this one."""
     kinds = [Offer(OCTET_STREAM, transfer_syntaxes=(uids.EXPLICIT_LE,))]
@@ -80,13 +104,13 @@ def small_offers(found: FrameSet) -> list[Offer]:
             *kinds,
             Offer(MEDIA_TYPES[HTJ2K_RPCL], transfer_syntaxes=stored, wild=False),
         ]
-    return _in_forms(kinds, found, (False, True))
+    return _in_forms(kinds, (False, True), several=len(found.numbers) > 1)
 
 
-def _in_forms(kinds: Sequence[Offer], found: FrameSet, forms: tuple[bool, ...]) -> list[Offer]:
+def _in_forms(kinds: Sequence[Offer], forms: tuple[bool, ...], *, several: bool) -> tuple[Offer, ...]:
     """One frame can be given by itself, any number as multipart. `forms` are the preferred first."""
-    possible = [multi for multi in forms if multi or len(found.numbers) == 1]
-    return [replace(kind, multipart=multi) for multi in possible for kind in kinds]
+    possible = [multi for multi in forms if multi or not several]
+    return tuple(replace(kind, multipart=multi) for multi in possible for kind in kinds)
 
 
 def identity(found: FrameSet, offer: Offer) -> tuple[str, str]:

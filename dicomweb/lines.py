@@ -10,6 +10,8 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from pacs.crowd import Place
+
 MOST_HEAD_BYTES: Final = 1 << 16
 MOST_HEADERS: Final = 200
 HEAD_SECONDS: Final = 20.0
@@ -23,8 +25,10 @@ class Line(HttpToolsProtocol):
     head_seconds = HEAD_SECONDS
     stall_seconds = STALL_SECONDS
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, place: Place, **options: Any) -> None:
+        """`place` is left when the connection ends, or is no more than a WebSocket."""
+        super().__init__(**options)
+        self._place: Place | None = place
         self._head_timer: TimerHandle | None = None
         self._watch_timer: TimerHandle | None = None
         self._head_bytes = 0
@@ -40,10 +44,12 @@ class Line(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
+        self._leave()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
         self._stop_timers()
+        self._leave()
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +121,11 @@ class Line(HttpToolsProtocol):
         self._stop_timers()
         if not self.transport.is_closing():
             self.transport.abort()
+
+    def _leave(self) -> None:
+        if self._place is not None:
+            self._place.go()
+            self._place = None
 
     def _stop_timers(self) -> None:
         for timer in (self._head_timer, self._watch_timer):

@@ -7,6 +7,7 @@ parameters inside the quoted type. Nothing here raises anything but `Invalid` an
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote
 
 from pacs.errors import Invalid, NotAcceptable
@@ -84,6 +85,7 @@ def parse_media_type(text: str) -> MediaType:
     return MediaType(kind, tuple(_parameters(rest)))
 
 
+@lru_cache(maxsize=256)
 def parse_accept(text: str) -> tuple[Range, ...]:
     """The ranges of an Accept header. Elements without meaning are left out; an empty one accepts all."""
     if len(text) > _LIMIT:

@@ -19,7 +19,7 @@ _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 def document(call: Call) -> Response:
     """This description."""
-    made = describe(call.request.app.state.table, call.outside.base)
+    made = describe(call.request.app.table, call.outside.base)
     return Response(orjson.dumps(made), media_type=JSON, headers={"Cache-Control": "no-cache"})
 
 

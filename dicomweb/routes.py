@@ -54,7 +54,7 @@ ROUTES: tuple[Entry, ...] = (
     Get(f"{_STUDY}/metadata", metadata.retrieve),
     Get(f"{_SERIES}/metadata", metadata.retrieve),
     Get(f"{_INSTANCE}/metadata", metadata.retrieve),
-    Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve),
+    Get(f"{_INSTANCE}/frames/{{frames}}", frames.retrieve, frames.at_once),
     Get(f"{_INSTANCE}/bulkdata/{{path:path}}", bulkdata.retrieve),
     Get("/wado", wado_uri.retrieve),
     # Delete, to the trash

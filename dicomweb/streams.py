@@ -5,16 +5,18 @@ ends, however it ends.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from dicomweb import problems
 
-BATCH = 1 << 20
+BATCH: Final = 1 << 20
+_SMALL: Final = 1 << 14
 
 
 class Source:
@@ -41,12 +43,18 @@ class Source:
         """The length, when the first batch is all there is."""
         return sum(map(len, self._first)) if self._ended else None
 
-    async def batches(self, send: Send) -> None:
+    async def messages(self) -> AsyncIterator[Message]:
+        """All of it; the last one says that it is the last."""
         batch, self._first = self._first, []
         while True:
-            for piece in batch:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            if self._ended:
+            packed = _packed(batch)
+            ended = self._ended
+            for number, piece in enumerate(packed, 1):
+                more = not ended or number < len(packed)
+                yield {"type": "http.response.body", "body": piece, "more_body": more}
+            if ended and not packed:
+                yield {"type": "http.response.body", "body": b"", "more_body": False}
+            if ended:
                 return
             batch = await run_in_threadpool(self._pull)
 
@@ -104,10 +112,28 @@ class Streamed(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if self._only_head:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
         try:
-            if not self._only_head:
-                await self._source.batches(send)
+            async for message in self._source.messages():
+                await send(message)
         except Exception as error:  # noqa: BLE001 - logged; returning without an end cuts the connection
             problems.cut_short(error)
-            return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _packed(pieces: Iterable[bytes]) -> list[bytes]:
+    """The same bytes: what is small goes with its neighbours, as each message has its price."""
+    packed: list[bytes] = []
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _SMALL:
+            small.append(piece)
+            continue
+        if small:
+            packed.append(b"".join(small))
+            small.clear()
+        packed.append(piece)
+    if small:
+        packed.append(b"".join(small))
+    return packed

@@ -8,6 +8,8 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from dicomweb.media import parse_media_type
@@ -15,6 +17,7 @@ from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid
 
 PREFIX = "/dicom-web"
+_REMEMBERED: Final = 1024
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -69,8 +72,9 @@ class Proxies:
         """`prefix` is where the archive is seen unless a trusted proxy says otherwise."""
         self._prefix = prefix
         self._networks = [ipaddress.ip_network(network, strict=False) for network in trusted]
+        self.trusts = lru_cache(_REMEMBERED)(self._trusts)
 
-    def trusts(self, address: str) -> bool:
+    def _trusts(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
         except ValueError:

@@ -14,33 +14,33 @@ from dimse.ports import Archive
 from dimse.upper_layer import Association
 from pacs import clock, log
 from pacs.auth.actor import Actor
+from pacs.crowd import DEFERENCE_S, Place, alone
 from pacs.errors import PacsError
 
 _STOP_POLL: Final = 0.25
 _GRACE: Final = 5.0  # seconds that running associations get to finish when the role is told to stop
 _LAST_GRACE: Final = 1.0
 _UNDECIDED: Final = 64  # connections beyond the association limit that may still be told so
-_DEFERENCE: Final = 0.001  # seconds for each association that lives here
-_MOST_DEFERENCE: Final = 0.02
 _SHORTAGE_PAUSE: Final = 0.1
 _log = log.get(__name__)
 
 
-def serve(archive: Archive, sock: socket.socket, stop: threading.Event) -> None:
+def serve(archive: Archive, sock: socket.socket, stop: threading.Event, place: Place | None = None) -> None:
     """Accept until `stop` is set, then let running associations finish for a few seconds.
 
-    `sock` listens already and may be shared with other processes. Raises Unavailable when TLS is wanted
-    and cannot be had."""
+    `sock` listens already and may be shared with other processes, among which `place` is ours. Raises
+    Unavailable when TLS is wanted and cannot be had."""
     if archive.config.dimse.tls.on:
         tls.server_context(archive.config.dimse.tls)  # its trouble is told now, not to the first caller
-    house = _House(archive)
+    house = _House(archive, place or alone())
     sock.settimeout(0)
     arrivals = select.poll()
     arrivals.register(sock, select.POLLIN)
     while not stop.is_set():
         if not arrivals.poll(_STOP_POLL * 1000):
             continue
-        stop.wait(house.deference)
+        if house.defers:
+            stop.wait(DEFERENCE_S)
         try:
             connection, address = sock.accept()
         except BlockingIOError:
@@ -57,8 +57,10 @@ def serve(archive: Archive, sock: socket.socket, stop: threading.Event) -> None:
 class _House:
     """The associations of this process."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, place: Place) -> None:
         config = archive.config.dimse
+        place.begin()
+        self._place = place
         self._archive = archive
         self._config = config
         self._terms = Terms(
@@ -83,21 +85,17 @@ class _House:
                 target=self._live, args=(connection, address), name=f"dimse-{address}", daemon=True
             )
             self._threads[thread] = connection
+        self._place.come()
         try:
             thread.start()
         except RuntimeError:
             _log.error("no thread for a connection from=%s", address)
-            connection.close()
-            with self._lock:
-                del self._threads[thread]
+            self._leave(thread, connection)
 
     @property
-    def deference(self) -> float:
-        """Seconds to leave a caller to the other processes of the port: those with fewer associations
-        come first, without having to know of each other."""
-        if self._config.processes == 1:
-            return 0.0
-        return min(len(self._threads) * _DEFERENCE, _MOST_DEFERENCE)
+    def defers(self) -> bool:
+        """Whether a caller is to be left to another process of the port, for a moment."""
+        return self._place.defers
 
     def close(self) -> None:
         self._join(_GRACE)
@@ -128,9 +126,13 @@ class _House:
             _log.info("no association from=%s reason=%s", address, error)
         finally:
             visit.leave()
-            connection.close()
-            with self._lock:
-                del self._threads[threading.current_thread()]
+            self._leave(threading.current_thread(), connection)
+
+    def _leave(self, thread: threading.Thread, connection: socket.socket) -> None:
+        connection.close()
+        self._place.go()
+        with self._lock:
+            del self._threads[thread]
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         """Behind the TLS handshake, where there is one. Raises AssociationEnded."""

@@ -50,6 +50,12 @@ class Looks:
         self._db = db
         self._written = Recent()
 
+    def admitted(
+        self, actor: Actor, action: Action, *, asked: Hashable, studies: Collection[str] = ()
+    ) -> bool:
+        """Whether `admit` would have nothing to write and nothing to object."""
+        return allows(actor, action, studies) and self._written.holds((actor, action, asked))
+
     def admit(
         self,
         actor: Actor,
@@ -65,9 +71,9 @@ class Looks:
 
         `whose` tells the (patient ID, Study Instance UID) pairs that are asked for; `studies` are
         those that the look is confined to, if it is to any."""
-        allowed = allows(actor, action, studies)
-        if allowed and often and self._written.holds((actor, action, asked)):
+        if often and self.admitted(actor, action, asked=asked, studies=studies):
             return
+        allowed = allows(actor, action, studies)
         with self._db.write() as tx:
             pairs = tuple(whose(tx))  # whose data was asked for is known of a refusal, too
             for patient_id, study_uid in pairs or (("", _named(studies)),):

@@ -12,6 +12,7 @@ from pacs import log, services
 from pacs.cli.forked import HELD_BACK
 from pacs.cli.supervisor import STOP_SECONDS
 from pacs.config import Config
+from pacs.crowd import Place, alone
 
 _NICENESS: Final = 10
 _log = log.get(__name__)
@@ -24,6 +25,7 @@ def run(
     config: Config,
     *,
     opener: Callable[[Config], Any],
+    place: Place | None = None,
     table: Mapping[str, str] = services.SERVICES,
 ) -> None:
     """Open the archive and serve. Returns when the role has stopped; raises what the role raises.
@@ -39,7 +41,7 @@ def run(
             serve(archive, stop)
         else:
             with socket.socket(fileno=listen) as sock:
-                serve(archive, sock, stop)
+                serve(archive, sock, stop, place or alone())
     finally:
         archive.close()
 

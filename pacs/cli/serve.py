@@ -17,6 +17,7 @@ from pacs.cli.forked import fork
 from pacs.cli.role import run
 from pacs.cli.supervisor import Job, Supervisor
 from pacs.config import Config, check_exposure
+from pacs.crowd import Crowd
 from pacs.errors import Unavailable
 
 
@@ -26,6 +27,8 @@ class ServedRole(StrEnum):
     WORKER = "worker"
 
 
+_GARBAGE: Final = 20_000
+"""So many new objects are there before any is looked at: nearly all go by themselves, with their request."""
 _LISTENERS: Final = {ServedRole.DIMSE: "dimse", ServedRole.WEB: "http"}
 """Roles with a listening socket, and the option that says where."""
 
@@ -121,6 +124,7 @@ def _import_everything(roles: Sequence[str]) -> None:
         services.lookup(name)
     gc.collect()
     gc.freeze()  # what is never looked at by the collector stays shared memory
+    gc.set_threshold(_GARBAGE)
 
 
 def _prepare(settings: Config) -> None:
@@ -150,7 +154,8 @@ def _jobs(
         fd = listening[role].fileno() if role in listening else None
         count = counts.get(role, 1)
         names = [role.value] if count == 1 else [f"{role}-{number}" for number in range(1, count + 1)]
-        jobs += [Job(role, name, fd) for name in names]
+        crowd = Crowd(count)
+        jobs += [Job(role, name, fd, crowd.place(number)) for number, name in enumerate(names)]
     return jobs
 
 
@@ -158,7 +163,7 @@ def _work(job: Job, lifeline: int, settings: Config) -> None:
     from pacs.runtime import open_archive
 
     log.setup(role=job.name)
-    run(job.role, job.listen, lifeline, settings, opener=open_archive)
+    run(job.role, job.listen, lifeline, settings, opener=open_archive, place=job.place)
 
 
 def describe(settings: Config, roles: Sequence[ServedRole]) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 
 from pacs import log
 from pacs.cli.forked import Forked, fork
+from pacs.crowd import Place
 
 STOP_SECONDS: Final = 10.0
 """How long a child may take to finish what it is doing."""
@@ -29,11 +30,12 @@ _log = log.get(__name__)
 @dataclass(frozen=True, slots=True)
 class Job:
     """One child to keep running. `name` is unique; `listen` the descriptor of its listening socket,
-    or None for a role without one."""
+    or None for a role without one, and `place` its own among the processes of that port."""
 
     role: str
     name: str
     listen: int | None = None
+    place: Place | None = None
 
 
 Work = Callable[[Job, int], None]

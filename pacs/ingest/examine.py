@@ -121,7 +121,7 @@ def examine(spooled: Spooled, meta: FileMeta, expected: Expected) -> Entry:
 def _remark(walked: Walk, table: FrameTable | None) -> str:
     """What an image promises and does not hold. It is kept: there may be no other."""
     promised = header.integer(walked, tag_of("NumberOfFrames"), 1)
-    if table is None or table.count >= promised:
+    if table is None or table.stream or table.count >= promised:
         return ""
     return f"pixel data of {table.count} frames where the object says {promised}"
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from pacs.audit.looks import Looks
 from pacs.auth.actor import Actor
@@ -20,6 +20,7 @@ from pacs.retrieve import bulk, negotiate, original, recoded, samples
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.described import Description, Descriptions
 from pacs.retrieve.frameset import FrameSet
+from pacs.retrieve.lately import Lately
 from pacs.retrieve.negotiate import Abilities
 from pacs.retrieve.original import Originals
 from pacs.retrieve.recoded import AsStored, Given
@@ -41,12 +42,16 @@ class ByteSource(Protocol):
     size: int
 
     def expect(self, offset: int, length: int) -> None: ...
+    def at_hand(self, offset: int, length: int) -> bytes | None: ...
     def pread(self, offset: int, length: int) -> bytes: ...
     def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]: ...
     def fileno(self) -> int: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
+
+
+_NOTHING: Final = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +97,15 @@ class Retrieve:
         self._reads = reads
         self._originals = Originals(db, self._find, scratch)
         self._shapes = Shapes()
+        self._lately: Lately[InstanceKey, tuple[tuple[Any, ...], LookedUp]] = Lately()
         self.descriptions = Descriptions(db)
 
     def choose(self, actor: Actor, wanted: Wanted) -> Chosen:
         """Instances under the unique keys named. None at all is a count of 0.
 
         Raises Invalid when no key is given, Forbidden (audited)."""
-        conditions = self._admit(actor, wanted, "objects")
+        self._admit(actor, wanted, "objects")
+        conditions = _conditions(wanted)
         with self._db.read() as tx:
             count, contexts = lookup.count_and_syntaxes(tx, conditions)
         return Chosen(self._db, conditions, count, contexts)
@@ -176,8 +183,8 @@ class Retrieve:
 
     def metadata(self, actor: Actor, wanted: Wanted) -> Iterator[MetadataEntry]:
         """The stored JSON of every instance, in order; never parsed on the way."""
-        conditions = self._admit(actor, wanted, "metadata", opens=False)
-        return self._metadata(conditions)
+        self._admit(actor, wanted, "metadata", opens=False)
+        return self._metadata(_conditions(wanted))
 
     def described(self, actor: Actor, wanted: Wanted) -> Description:
         """The same of one study, series or instance, ready to be sent. Raises NotFound, Forbidden."""
@@ -194,7 +201,22 @@ class Retrieve:
         if any(number < 1 for number in numbers) or not numbers:
             raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1")
         self._admit(actor, _only(key), "frames", often=True)
-        row, found = self._located(key)
+        return self._numbered(key, numbers, *self._located(key))
+
+    def frames_at_hand(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...]) -> FrameSet | None:
+        """The same of an instance that was asked for a moment ago, when nothing has to be written down and
+        no query has to be made for it; else None. Waits for nobody. Raises NotFound."""
+        wanted = _only(key)
+        if not self._looks.admitted(actor, Action.READ, asked=(wanted, "frames"), studies=wanted.studies):
+            return None
+        known = self._lately.get(key, self._db.version())
+        if known is None or known[0][5] in DEFLATED or min(numbers) < 1:
+            return None
+        return self._numbered(key, numbers, *known)
+
+    def _numbered(
+        self, key: InstanceKey, numbers: tuple[int, ...], row: tuple[Any, ...], found: LookedUp
+    ) -> FrameSet:
         if row[0] is None:
             raise NotFound("this instance has no frames that can be told apart")
         stored = StoredObject(key, *row[4:11])
@@ -220,7 +242,8 @@ class Retrieve:
 
     def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]:
         """Every image, to be decoded frame by frame. Raises Invalid, Forbidden (audited)."""
-        return samples.images(self._db, self._admit(actor, wanted, "samples"), self._plain)
+        self._admit(actor, wanted, "samples")
+        return samples.images(self._db, _conditions(wanted), self._plain)
 
     def bulkdata(self, actor: Actor, key: InstanceKey, path: str) -> BulkData:
         """One value by its path below `/bulkdata/`, e.g. `7FE00010` or `00540016/1/00181234`.
@@ -279,13 +302,16 @@ class Retrieve:
     def _located(self, key: InstanceKey) -> tuple[tuple[Any, ...], LookedUp]:
         """The frame table and the stored columns of an instance, and where it lies: of one moment, in one
         transaction, as viewers ask this thousands of times. Raises NotFound."""
+        version = self._db.version()
         with self._db.read() as tx:
             row = lookup.one(tx, key, lookup.FRAME_COLUMN, *lookup.STORED_COLUMNS)
             if row is None:
                 raise NotFound("no such instance")
             digest = row[8]
             places = {(key.instance, digest): locations.of(tx, key.instance, digest)}
-        return tuple(row), LookedUp(frozenset(), places)
+        known = tuple(row), LookedUp(frozenset(), places)
+        self._lately.keep(key, version, known)
+        return known
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:
         with self._db.read() as tx:
@@ -296,16 +322,15 @@ class Retrieve:
 
     def _admit(
         self, actor: Actor, wanted: Wanted, detail: str, *, often: bool = False, opens: bool = True
-    ) -> lookup.Where:
+    ) -> None:
         """Ask the policy and write down who looks at whose data, before anything is given. What
         `opens` objects counts as reading their studies, which then belong on the hot tier."""
-        conditions = _conditions(wanted)
-        if not conditions:
+        if wanted == _NOTHING:
             raise Invalid("nothing was named to retrieve", hint="give a patient, study, series or instance")
         seen: set[str] = set()
 
         def whose(tx: Transaction) -> tuple[tuple[str, str], ...]:
-            people = tuple(lookup.people(tx, conditions))
+            people = tuple(lookup.people(tx, _conditions(wanted)))
             seen.update(study for _, study in people)
             return people
 
@@ -321,7 +346,6 @@ class Retrieve:
         if opens and is_reader(actor):
             for study in seen:
                 self._reads.note(study)
-        return conditions
 
 
 def is_reader(actor: Actor) -> bool:

@@ -1,6 +1,6 @@
 """Frames by byte range: open, read, send. What the table recorded at ingest is all that is needed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -35,6 +35,24 @@ class Frame:
     number: int
     length: int
     chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """Frames that have been read already, in the order asked for."""
+
+    frames: Mapping[int, bytes]
+    transfer_syntax: str
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(self.frames)
+
+    def lengths(self) -> tuple[int, ...]:
+        return tuple(map(len, self.frames.values()))
+
+    def chunks(self, number: int, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        yield self.frames[number][offset : None if length is None else offset + length]
 
 
 class FrameSet:
@@ -97,6 +115,21 @@ class FrameSet:
         _announce(source, wanted)
         for begin, size in wanted:
             yield from source.chunks(begin, size)
+
+    def at_hand(self, most: int) -> AtHand | None:
+        """All of them, if they lie in the file as they are given, are at most so many bytes and nobody has
+        to wait for a disk."""
+        if not self._table.verbatim or sum(self.lengths()) > most:
+            return None
+        source = self._source = self._source or self._opener()
+        frames: dict[int, bytes] = {}
+        for number in self.numbers:
+            ranges = self._table.ranges(number - 1)
+            data = source.at_hand(*ranges[0]) if len(ranges) == 1 else None
+            if data is None:
+                return None
+            frames[number] = data
+        return AtHand(frames, self.transfer_syntax) if len(frames) == len(self.numbers) else None
 
     def close(self) -> None:
         if self._source is not None:

@@ -20,6 +20,15 @@ class DiskBlob:
         self._fd = fd
         self.size = os.fstat(fd).st_size
 
+    def at_hand(self, offset: int, length: int) -> bytes | None:
+        """The same as `pread` when all of it is in memory, so that nobody waits for the disk; else None."""
+        data = bytearray(length)
+        try:
+            there = os.preadv(self._fd, [data], offset, os.RWF_NOWAIT)
+        except OSError:  # it is not, or this file system cannot tell
+            return None
+        return bytes(data) if there == length else None
+
     def pread(self, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`; fewer only at the end of the file."""
         data = os.pread(self._fd, length, offset)

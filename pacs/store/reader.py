@@ -45,6 +45,9 @@ class ColdBlob:
             offset += count
             left -= count
 
+    def at_hand(self, offset: int, length: int) -> None:
+        """Nothing here is."""
+
     def fileno(self) -> int:
         """A file that holds the whole object: all of it is fetched."""
         if self._whole is None:

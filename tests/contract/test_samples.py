@@ -178,6 +178,9 @@ class Counting:
     def expect(self, offset: int, length: int) -> None:
         self.source.expect(offset, length)
 
+    def at_hand(self, offset: int, length: int) -> bytes | None:
+        return self.source.at_hand(offset, length)
+
     def chunks(self, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         return self.source.chunks(offset, length)
 

@@ -19,7 +19,7 @@ SERVICES = '''
 import os, select, signal, sys, time
 from pathlib import Path
 
-def answer(archive, sock, stop):
+def answer(archive, sock, stop, place):
     """Tells everybody who calls its process id and AE title; dies when told "die"."""
     sock.settimeout(0.05)
     while not stop.is_set():
