@@ -1,9 +1,10 @@
 """Answers too large for memory: a synchronous iterator of bytes, pulled by threads, sent by the loop.
 
-One batch at a time is in memory. Files and cursors behind the iterator are closed when the answer
+Two batches at a time are in memory. Files and cursors behind the iterator are closed when the answer
 ends, however it ends.
 """
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -44,19 +45,18 @@ class Source:
         return sum(map(len, self._first)) if self._ended else None
 
     async def messages(self) -> AsyncIterator[Message]:
-        """All of it; the last one says that it is the last."""
+        """All of it; the last one says that it is the last. While a batch is sent the next is read."""
         batch, self._first = self._first, []
-        while True:
-            packed = _packed(batch)
-            ended = self._ended
-            for number, piece in enumerate(packed, 1):
-                more = not ended or number < len(packed)
-                yield {"type": "http.response.body", "body": piece, "more_body": more}
-            if ended and not packed:
-                yield {"type": "http.response.body", "body": b"", "more_body": False}
-            if ended:
-                return
-            batch = await run_in_threadpool(self._pull)
+        while not self._ended:
+            ahead = asyncio.ensure_future(run_in_threadpool(self._pull))
+            ahead.add_done_callback(_seen)
+            for piece in _packed(batch):
+                yield {"type": "http.response.body", "body": piece, "more_body": True}
+            batch = await ahead
+        *pieces, last = _packed(batch) or [b""]
+        for piece in pieces:
+            yield {"type": "http.response.body", "body": piece, "more_body": True}
+        yield {"type": "http.response.body", "body": last, "more_body": False}
 
     def _pull(self) -> list[bytes]:
         batch: list[bytes] = []
@@ -71,11 +71,24 @@ class Source:
         return batch
 
     def close(self) -> None:
-        with self._lock:  # a cancelled request can leave its thread at work for one more batch
-            close = getattr(self._pieces, "close", None)
-            if close is not None:
-                close()
-            self._held.close()
+        with self._lock:
+            self._let_go()
+
+    def end(self) -> None:
+        """The same for the loop, which cannot wait until a batch under way has come."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._let_go()
+            finally:
+                self._lock.release()
+        else:
+            asyncio.get_running_loop().run_in_executor(None, self.close)
+
+    def _let_go(self) -> None:
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            close()
+        self._held.close()
 
 
 class Streamed(StreamingResponse):
@@ -108,7 +121,7 @@ class Streamed(StreamingResponse):
             else:
                 await super().__call__(scope, receive, send)
         finally:
-            self._source.close()
+            self._source.end()
 
     async def stream_response(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -120,6 +133,12 @@ class Streamed(StreamingResponse):
                 await send(message)
         except Exception as error:  # noqa: BLE001 - logged; returning without an end cuts the connection
             problems.cut_short(error)
+
+
+def _seen(ahead: "asyncio.Future[list[bytes]]") -> None:
+    """What nobody waits for any more may fail in silence."""
+    if not ahead.cancelled():
+        ahead.exception()
 
 
 def _packed(pieces: Iterable[bytes]) -> list[bytes]:
