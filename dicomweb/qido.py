@@ -29,8 +29,12 @@ TRUNCATED: Final = (
 )
 TOTAL: Final = "X-Total-Count"
 
-# They say how to answer (PS3.18 8.3.3, 8.3.4); `accept` is read by the negotiation.
-_OF_THE_WIRE: Final = frozenset({"accept", "charset", "emptyvaluematching", "multiplevaluematching"})
+_NOT_DONE: Final = {  # in the words of PS3.18 8.3.4.5 and 8.3.4.6
+    "emptyvaluematching": "Empty Value Matching has not been performed.",
+    "multiplevaluematching": "Multiple Value Matching has not been performed.",
+}
+# They say how to answer (PS3.18 8.3.3); `accept` is read by the negotiation.
+_OF_THE_WIRE: Final = frozenset({"accept", "charset"})
 _LISTED_BY_COMMA: Final = frozenset({"UI", "CS"})  # their values cannot contain one
 _NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
@@ -132,15 +136,25 @@ def read(items: list[tuple[str, str]], level: Level) -> Asked:
         elif name == "fuzzymatching":
             asked.fuzzy = _truth(name, value)
         elif name == "orderby":
-            asked.order += [parse.order(one.strip(), level) for one in value.split(",") if one.strip()]
+            asked.order += _orders(value, level)
         elif name == "totalcount":
             asked.counted = _truth(name, value)
         elif name == "includefield":
             _include(asked, value, level)
+        elif name in _NOT_DONE:
+            asked.warnings += _not_done(name, value)
         elif name not in _OF_THE_WIRE:
             path = _path(name)
             asked.keys.append((path, tuple(_values(path, value))))
     return asked
+
+
+def _orders(value: str, level: Level) -> list[Order]:
+    return [parse.order(one.strip(), level) for one in value.split(",") if one.strip()]
+
+
+def _not_done(name: str, value: str) -> list[str]:
+    return [f"The {name} parameter is not supported. {_NOT_DONE[name]}"] if _truth(name, value) else []
 
 
 def _include(asked: Asked, value: str, level: Level) -> None:
