@@ -1,6 +1,5 @@
 """Retrieve frames: byte ranges of the stored pixel data, or what is made of them (PS3.18 10.4.1.1.6)."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from starlette.responses import Response
 
 from dicomweb import answers, framing, media, multipart, problems, ranges
 from dicomweb.calls import Call
+from dicomweb.cors import EXPOSED
 from dicomweb.framing import Frames
 from dicomweb.media import Offer
 from dicomweb.multipart import Part
@@ -19,16 +19,7 @@ from pacs.errors import Invalid
 from pacs.retrieve import made
 from pacs.retrieve.made import Look
 
-_LIST: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
 _MOST: Final = 10_000
-_EXPOSED: Final = (
-    "Content-Range",
-    "ETag",
-    "Hilum-Columns",
-    "Hilum-Photometric-Interpretation",
-    "Hilum-Resolution",
-    "Hilum-Rows",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ class _Body:
 
 
 def retrieve(call: Call) -> Response:
-    numbers = _numbers(call.part("frames"))
+    numbers = call.frames(_MOST)
     resolution = call.request.query_params.get("resolution", "")
     factor = made.factor_of(resolution) if resolution else 0
     with ExitStack() as stack:
@@ -69,15 +60,6 @@ def retrieve(call: Call) -> Response:
         given, look = framing.given(found, offer, factor)
         body = _body(given, offer, multipart.boundary_of(*identity))
         return _answer(call, body, {"ETag": tag} | _headers(look, factor), stack.pop_all())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    if not _LIST.fullmatch(text):
-        raise Invalid("frames are numbers from 1, joined by commas", hint="ask for .../frames/1,2")
-    numbers = tuple(map(int, text.split(",")))
-    if len(numbers) > _MOST:
-        raise Invalid(f"more than {_MOST} frames are asked for at once")
-    return numbers
 
 
 def _headers(look: Look | None, factor: int) -> dict[str, str]:
@@ -115,7 +97,7 @@ def _answer(call: Call, body: _Body, headers: Mapping[str, str], held: ExitStack
     """One range of the body may be asked for; its offsets count the multipart envelope, which is why
     that is the same at every request. What is made while it is sent has no ranges."""
     length, status, span = body.length, problems.OK, None
-    more = {"Access-Control-Expose-Headers": ", ".join(_EXPOSED)}
+    more = {"Access-Control-Expose-Headers": ", ".join(EXPOSED)}
     if length is not None:
         more["Accept-Ranges"] = "bytes"
         span = _span(call, headers["ETag"], length, held)

@@ -1,27 +1,23 @@
 """The reading list over HTTP: JSON, and live by server-sent events. Studies go by their UID; whoever
 wants to know whose they are searches for them, and that is written down."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import anyio
 import orjson
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from dicomweb import events
 from dicomweb.calls import Call
+from dicomweb.events import Batch
 from dicomweb.media import JSON
 from pacs.dicom import uids
 from pacs.errors import Invalid
 from pacs.reading.model import Place, Raised, Requested, Verdict, WorkItem
 
 _LIMIT: Final = 100
-_POLL_SECONDS: Final = 0.5
-_LONGEST_STREAM_SECONDS: Final = 3600.0  # then the browser asks again by itself
-_SILENCE_SECONDS: Final = 15.0  # proxies cut what is silent for longer
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def page(call: Call) -> Response:
@@ -82,24 +78,12 @@ def watch(call: Call) -> Response:
     text = call.header("last-event-id") or call.request.query_params.get("since", "0")
     since = _number(text, "since")
     call.archive.worklist.changes(call.actor, since, limit=1)  # a refusal is an answer, not a broken stream
-    return StreamingResponse(_events(call, since), media_type="text/event-stream", headers=_HEADERS)
 
+    def pull(since: int) -> Batch[int]:
+        found = call.archive.worklist.changes(call.actor, since)
+        return Batch([(item.version, _item(item)) for item in found.items], found.version, found.more)
 
-async def _events(call: Call, since: int) -> AsyncIterator[bytes]:
-    end, spoke = time.monotonic() + _LONGEST_STREAM_SECONDS, time.monotonic()
-    yield b"retry: 1000\n\n"
-    while time.monotonic() < end:
-        found = await run_in_threadpool(call.archive.worklist.changes, call.actor, since)
-        for changed in found.items:
-            yield b"id: %d\ndata: %s\n\n" % (changed.version, orjson.dumps(_item(changed)))
-        since = found.version
-        if found.items:
-            spoke = time.monotonic()
-        elif time.monotonic() - spoke > _SILENCE_SECONDS:
-            spoke = time.monotonic()
-            yield b":\n\n"
-        if not found.more:
-            await anyio.sleep(_POLL_SECONDS)
+    return events.stream(pull, since)
 
 
 async def claim(call: Call) -> Response:
