@@ -9,9 +9,9 @@ from dicomweb import events
 from dicomweb.calls import Call
 from dicomweb.events import Batch
 from dicomweb.media import JSON
+from dicomweb.numbers import whole
 from pacs.changes.feed import LONGEST_PAGE, Change
 from pacs.clock import from_ns
-from pacs.errors import Invalid
 
 _LIMIT: Final = 100
 _NOW: Final = "now"
@@ -21,7 +21,10 @@ def page(call: Call) -> Response:
     """What changed after the token `since`, the oldest first; without one, from the oldest on that is
     kept, and with `now` nothing but a token to go on from."""
     asked = call.request.query_params
-    since, limit = asked.get("since", ""), _limit(asked.get("limit", str(_LIMIT)))
+    since, limit = (
+        asked.get("since", ""),
+        min(whole(asked.get("limit", str(_LIMIT)), "limit", 1), LONGEST_PAGE),
+    )
     if since == _NOW:
         since = call.archive.changes.latest(call.actor)
         return _json({"changes": [], "next": since, "more": False})
@@ -54,12 +57,6 @@ def _told(change: Change) -> dict[str, Any]:
     }
     at = from_ns(change.at_ns).isoformat(timespec="milliseconds")
     return {"kind": change.kind, "at": at} | {name: uid for name, uid in uids.items() if uid}
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise Invalid("limit is a whole number from 1")
-    return min(int(text), LONGEST_PAGE)
 
 
 def _json(value: object) -> Response:

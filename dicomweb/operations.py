@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from dicomweb import offered, schemas
+from dicomweb import numbers, offered, schemas
 from dicomweb.entries import Entry
 from dicomweb.media import JSON
 from dicomweb.schemas import Schema
@@ -73,7 +73,7 @@ DECLARED: Final[Mapping[tuple[str, str], Declared]] = {
         (
             Parameter("q", schemas.TEXT, "Words of the patient's name, IDs or the description."),
             Parameter("limit", schemas.whole(0)),
-            Parameter("offset", schemas.whole(0)),
+            Parameter("offset", schemas.whole(0, numbers.FURTHEST)),
         ),
     ),
     ("GET", "/api/orders"): Declared(

@@ -13,6 +13,7 @@ from dicomweb import events
 from dicomweb.calls import Call
 from dicomweb.events import Batch
 from dicomweb.media import JSON
+from dicomweb.numbers import whole
 from pacs.dicom import uids
 from pacs.errors import Invalid
 from pacs.reading.model import Place, Raised, Requested, Verdict, WorkItem
@@ -29,7 +30,7 @@ def page(call: Call) -> Response:
     else:
         found = call.archive.worklist.page(
             call.actor,
-            limit=_number(asked.get("limit", str(_LIMIT)), "limit"),
+            limit=whole(asked.get("limit", str(_LIMIT)), "limit"),
             after=_place(asked.get("after", "")),
             done=asked.get("done", "") in {"1", "true"},
         )
@@ -41,7 +42,7 @@ def page(call: Call) -> Response:
 
 def changes(call: Call) -> Response:
     """What changed after the version `since`."""
-    since = _number(call.request.query_params.get("since", "0"), "since")
+    since = whole(call.request.query_params.get("since", "0"), "since")
     found = call.archive.worklist.changes(call.actor, since)
     return _json(
         {"items": [_item(item) for item in found.items], "version": found.version, "more": found.more}
@@ -76,7 +77,7 @@ def score_cards(call: Call) -> Response:
 def watch(call: Call) -> Response:
     """Server-sent events: each is a changed item, its id the version to go on from."""
     text = call.header("last-event-id") or call.request.query_params.get("since", "0")
-    since = _number(text, "since")
+    since = whole(text, "since")
     call.archive.worklist.changes(call.actor, since, limit=1)  # a refusal is an answer, not a broken stream
 
     def pull(since: int) -> Batch[int]:
@@ -119,7 +120,7 @@ async def judge(call: Call) -> Response:
         verdict = Verdict(call.part("verdict"))
     except ValueError:
         raise Invalid(f"verdicts are {', '.join(Verdict)}") from None
-    number = _number(call.part("finding"), "finding")
+    number = whole(call.part("finding"), "finding")
     return _json(_raised(await run_in_threadpool(call.archive.worklist.judge, call.actor, number, verdict)))
 
 
@@ -170,7 +171,7 @@ def _place(text: str) -> Place | None:
         return None
     rank, _, study = text.partition(".")
     sign, digits = (-1, rank[1:]) if rank.startswith("-") else (1, rank)
-    return Place(sign * _number(digits, "after"), study)
+    return Place(sign * whole(digits, "after"), study)
 
 
 def _uids(text: str) -> list[str]:
@@ -178,12 +179,6 @@ def _uids(text: str) -> list[str]:
     if not all(map(uids.is_valid, named)):
         raise Invalid("studies are named by their UIDs, joined by commas")
     return named
-
-
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise Invalid(f"{name} is a whole number from 0")
-    return int(text)
 
 
 def _json(value: object) -> Response:
