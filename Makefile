@@ -14,7 +14,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test lint format bench bench-ingest bench-dimse bench-web bench-servers torture constraints clean
+.PHONY: help run viewer test lint format bench bench-ingest bench-dimse bench-web bench-servers fuzz torture constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ bench-web: $(VENV)/.dev peers ## time DICOMweb beside Orthanc (Debian: orthanc o
 bench-servers: $(VENV)/.dev ## time uvicorn beside granian, which is fetched for it (Debian: wrk)
 	@test -d build/granian || $(PY) -m pip install -q --no-deps --target build/granian granian==2.8.7
 	$(PY) tests/bench/servers.py
+
+fuzz: $(VENV)/.dev ## schemathesis against the OpenAPI document; it is fetched for it
+	@test -d build/schemathesis || { $(PY) -m venv build/schemathesis && build/schemathesis/bin/pip install -q schemathesis==4.32.5; }
+	$(PY) tests/fuzz/openapi.py
 
 torture: $(VENV)/.dev peers ## the long form of the kill and load tests (an hour)
 	HILUM_TORTURE=1 $(PY) -m pytest -m torture -p no:randomly -s $(ARGS)

@@ -130,7 +130,7 @@ def read(items: list[tuple[str, str]], level: Level) -> Asked:
     asked = Asked()
     for name, value in items:
         if name == "limit":
-            asked.limit = whole(value, name, most=FURTHEST)
+            asked.limit = whole(value, name)
         elif name == "offset":
             asked.offset = whole(value, name, most=FURTHEST)
         elif name == "fuzzymatching":
