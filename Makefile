@@ -14,7 +14,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test lint format bench bench-dimse bench-web torture constraints clean
+.PHONY: help run viewer test lint format bench bench-ingest bench-dimse bench-web bench-servers fuzz torture constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,9 @@ format: $(VENV)/.dev ## put the source into its one format
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-bench: $(VENV)/.dev peers ## time ingest beside DCMTK's storescp; writes bench/results/*.json
+bench: bench-ingest bench-dimse bench-web ## all that is timed beside a peer, one after the other
+
+bench-ingest: $(VENV)/.dev peers ## time ingest beside DCMTK's storescp; writes bench/results/*.json
 	$(PY) tests/bench/ingest.py
 
 bench-dimse: $(VENV)/.dev peers ## time DIMSE beside Orthanc and DCMTK; writes bench/results and docs/performance.md
@@ -47,6 +49,14 @@ bench-dimse: $(VENV)/.dev peers ## time DIMSE beside Orthanc and DCMTK; writes b
 
 bench-web: $(VENV)/.dev peers ## time DICOMweb beside Orthanc (Debian: orthanc orthanc-dicomweb orthanc-gdcm wrk)
 	$(PY) tests/bench/web.py
+
+bench-servers: $(VENV)/.dev ## time uvicorn beside granian, which is fetched for it (Debian: wrk)
+	@test -d build/granian || $(PY) -m pip install -q --no-deps --target build/granian granian==2.8.7
+	$(PY) tests/bench/servers.py
+
+fuzz: $(VENV)/.dev ## schemathesis against the OpenAPI document; it is fetched for it
+	@test -d build/schemathesis || { $(PY) -m venv build/schemathesis && build/schemathesis/bin/pip install -q schemathesis==4.32.5; }
+	$(PY) tests/fuzz/openapi.py
 
 torture: $(VENV)/.dev peers ## the long form of the kill and load tests (an hour)
 	HILUM_TORTURE=1 $(PY) -m pytest -m torture -p no:randomly -s $(ARGS)

@@ -1,6 +1,8 @@
 """One request as a handler sees it: who asks, where from, and for what."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
 from starlette.websockets import WebSocket
@@ -13,6 +15,8 @@ from pacs.dicom.uids import InstanceKey
 from pacs.errors import Invalid
 from pacs.retrieve.selection import Wanted
 from pacs.runtime import Archive
+
+_FRAMES: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,10 @@ class Call:
     def key(self) -> InstanceKey:
         return InstanceKey(self.uid("study"), self.uid("series"), self.uid("instance"))
 
+    def frames(self, most: int) -> tuple[int, ...]:
+        """The numbers in the path, none where it names none. Raises Invalid."""
+        return frame_numbers(self.part("frames"), most)
+
     @property
     def wanted(self) -> Wanted:
         """What the path names: a study, one of its series, or one of that series' instances."""
@@ -73,6 +81,20 @@ class Listener:
     archive: Archive
     actor: Actor
     socket: WebSocket
+
+
+def frame_numbers(text: str, most: int) -> tuple[int, ...]:
+    """PS3.18 8.2: from 1, joined by commas, in any order. None of an empty text. Raises Invalid."""
+    if not text:
+        return ()
+    if not _FRAMES.fullmatch(text):
+        raise Invalid("frames are numbers from 1, joined by commas", hint="ask for .../frames/1,2")
+    numbers = tuple(map(int, text.split(",")))
+    if len(numbers) > most:
+        raise Invalid(f"more than {most} frames are asked for at once")
+    if min(numbers) < 1:
+        raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1")
+    return numbers
 
 
 def _one(uid: str) -> tuple[str, ...]:

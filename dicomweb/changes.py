@@ -1,25 +1,19 @@
 """The change feed over HTTP: pages, and server-sent events that are gone on with after a break."""
 
-import time
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
-import anyio
 import orjson
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from dicomweb import events
 from dicomweb.calls import Call
+from dicomweb.events import Batch
 from dicomweb.media import JSON
+from dicomweb.numbers import whole
 from pacs.changes.feed import LONGEST_PAGE, Change
 from pacs.clock import from_ns
-from pacs.errors import Invalid
 
 _LIMIT: Final = 100
-_POLL_SECONDS: Final = 0.5
-_LONGEST_STREAM_SECONDS: Final = 3600.0  # then the client asks again by itself
-_SILENCE_SECONDS: Final = 15.0  # proxies cut what is silent for longer
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _NOW: Final = "now"
 
 
@@ -27,7 +21,10 @@ def page(call: Call) -> Response:
     """What changed after the token `since`, the oldest first; without one, from the oldest on that is
     kept, and with `now` nothing but a token to go on from."""
     asked = call.request.query_params
-    since, limit = asked.get("since", ""), _limit(asked.get("limit", str(_LIMIT)))
+    since, limit = (
+        asked.get("since", ""),
+        min(whole(asked.get("limit", str(_LIMIT)), "limit", 1), LONGEST_PAGE),
+    )
     if since == _NOW:
         since = call.archive.changes.latest(call.actor)
         return _json({"changes": [], "next": since, "more": False})
@@ -43,24 +40,12 @@ def watch(call: Call) -> Response:
     if since == _NOW:
         since = call.archive.changes.latest(call.actor)
     call.archive.changes.page(call.actor, since, limit=1)  # a refusal is an answer, not a broken stream
-    return StreamingResponse(_events(call, since), media_type="text/event-stream", headers=_HEADERS)
 
+    def pull(since: str) -> Batch[str]:
+        found = call.archive.changes.page(call.actor, since, limit=_LIMIT)
+        return Batch([(change.token, _told(change)) for change in found.changes], found.next, found.more)
 
-async def _events(call: Call, since: str) -> AsyncIterator[bytes]:
-    end, spoke = time.monotonic() + _LONGEST_STREAM_SECONDS, time.monotonic()
-    yield b"retry: 1000\n\n"
-    while time.monotonic() < end:
-        found = await run_in_threadpool(call.archive.changes.page, call.actor, since, limit=_LIMIT)
-        for change in found.changes:
-            yield b"id: %s\ndata: %s\n\n" % (change.token.encode(), orjson.dumps(_told(change)))
-        since = found.next
-        if found.changes:
-            spoke = time.monotonic()
-        elif time.monotonic() - spoke > _SILENCE_SECONDS:
-            spoke = time.monotonic()
-            yield b":\n\n"
-        if not found.more:
-            await anyio.sleep(_POLL_SECONDS)
+    return events.stream(pull, since)
 
 
 def _told(change: Change) -> dict[str, Any]:
@@ -72,12 +57,6 @@ def _told(change: Change) -> dict[str, Any]:
     }
     at = from_ns(change.at_ns).isoformat(timespec="milliseconds")
     return {"kind": change.kind, "at": at} | {name: uid for name, uid in uids.items() if uid}
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise Invalid("limit is a whole number from 1")
-    return min(int(text), LONGEST_PAGE)
 
 
 def _json(value: object) -> Response:

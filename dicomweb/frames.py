@@ -1,6 +1,5 @@
 """Retrieve frames: byte ranges of the stored pixel data, or what is made of them (PS3.18 10.4.1.1.6)."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from starlette.responses import Response
 
 from dicomweb import answers, framing, media, multipart, problems, ranges
 from dicomweb.calls import Call
+from dicomweb.cors import EXPOSED
 from dicomweb.framing import Frames
 from dicomweb.media import Offer
 from dicomweb.multipart import Part
@@ -20,17 +20,8 @@ from pacs.retrieve import made
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.made import Look
 
-_LIST: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
 _MOST: Final = 10_000
 _AT_ONCE: Final = 1 << 20  # bytes that are read while other callers wait: microseconds
-_EXPOSED: Final = (
-    "Content-Range",
-    "ETag",
-    "Hilum-Columns",
-    "Hilum-Photometric-Interpretation",
-    "Hilum-Resolution",
-    "Hilum-Rows",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +46,10 @@ class _Body:
 
 
 def retrieve(call: Call) -> Response:
+    numbers = call.frames(_MOST)
     resolution = call.request.query_params.get("resolution", "")
     factor = made.factor_of(resolution) if resolution else 0
     with ExitStack() as stack:
-        numbers = _numbers(call.part("frames"))
         found = stack.enter_context(call.archive.retrieve.frames(call.actor, call.key, numbers))
         offer = _chosen(call, found, factor)
         return _given(call, found, offer, resolution, lambda: framing.given(found, offer, factor), stack)
@@ -68,7 +59,7 @@ def at_once(call: Call) -> Response | None:
     """The same without waiting for anything; None when that cannot be."""
     if "resolution" in call.request.query_params:
         return None
-    numbers = _numbers(call.part("frames"))
+    numbers = call.frames(_MOST)
     with ExitStack() as stack:
         found = call.archive.retrieve.frames_at_hand(call.actor, call.key, numbers)
         if found is None:
@@ -101,15 +92,6 @@ def _given(
     given, look = give()
     body = _body(given, offer, tag.strip('"'))
     return _answer(call, body, {"ETag": tag} | _headers(look, resolution), stack.pop_all())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    if not _LIST.fullmatch(text):
-        raise Invalid("frames are numbers from 1, joined by commas", hint="ask for .../frames/1,2")
-    numbers = tuple(map(int, text.split(",")))
-    if len(numbers) > _MOST:
-        raise Invalid(f"more than {_MOST} frames are asked for at once")
-    return numbers
 
 
 def _headers(look: Look | None, resolution: str) -> dict[str, str]:
@@ -147,7 +129,7 @@ def _answer(call: Call, body: _Body, headers: Mapping[str, str], held: ExitStack
     """One range of the body may be asked for; its offsets count the multipart envelope, which is why
     that is the same at every request. What is made while it is sent has no ranges."""
     length, status, span = body.length, problems.OK, None
-    more = {"Access-Control-Expose-Headers": ", ".join(_EXPOSED)}
+    more = {"Access-Control-Expose-Headers": ", ".join(EXPOSED)}
     if length is not None:
         more["Accept-Ranges"] = "bytes"
         span = _span(call, headers["ETag"], length, held)

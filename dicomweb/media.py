@@ -2,10 +2,12 @@
 
 Reads what clients really send: `type=` quoted or not, any order, case and spacing, a bare `*`, and
 parameters inside the quoted type. Nothing here raises anything but `Invalid` and `NotAcceptable`.
+What cannot be read in an Accept asks for nothing, so that it is refused as what cannot be given is.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
@@ -20,6 +22,7 @@ OCTET_STREAM = "application/octet-stream"
 ANY = "*"
 
 _LIMIT = 8192
+_WEIGHT = re.compile(r"0?\.[0-9]{1,9}|0\.?|1(\.0{0,9})?")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -88,12 +91,17 @@ def parse_media_type(text: str) -> MediaType:
 @lru_cache(maxsize=256)
 def parse_accept(text: str) -> tuple[Range, ...]:
     """The ranges of an Accept header. Elements without meaning are left out; an empty one accepts all."""
-    if len(text) > _LIMIT:
-        raise Invalid("the Accept header is too long")
-    elements = [element for element in _split(text, ",") if element.strip()]
-    if not elements:
+    if not text.replace(",", "").strip():
         return (ANYTHING,)
-    return tuple(found for element in elements if (found := _range(element)) is not None)
+    return tuple(_ranges(text)) if len(text) <= _LIMIT else ()
+
+
+def _ranges(text: str) -> Iterator[Range]:
+    with suppress(Invalid):
+        elements = _split(text, ",")
+        for element in elements:
+            with suppress(Invalid):
+                yield _range(element)
 
 
 def accept_parameter(query: str) -> str | None:
@@ -139,12 +147,12 @@ def _type_fits(wanted: str, offered: str) -> bool:
     return wanted in ("*/*", offered) or (wanted.endswith("/*") and offered.startswith(wanted[:-1]))
 
 
-def _range(element: str) -> Range | None:
+def _range(element: str) -> Range:
     name, *rest = _split(element, ";")
     kind = name.strip().lower()
     kind = "*/*" if kind == ANY else kind  # sent by old Java clients
     if not _is_media_name(kind):
-        return None
+        raise Invalid("a media range has no form type/subtype")
     parameters = dict(_parameters(rest))
     syntax = parameters.get("transfer-syntax", "")
     multipart = kind in (MULTIPART, "multipart/*")
@@ -156,13 +164,9 @@ def _range(element: str) -> Range | None:
 
 
 def _quality(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise Invalid("a q-value in Accept is not a number") from None
-    if not 0 <= value <= 1:
-        raise Invalid("a q-value in Accept is not between 0 and 1")
-    return value
+    if not _WEIGHT.fullmatch(text):
+        raise Invalid("a q-value is a number from 0 to 1")
+    return float(text)
 
 
 def _is_media_name(text: str) -> bool:

@@ -1,16 +1,16 @@
 """What each line of the route table takes and gives, for the capabilities (PS3.18 8.9) and OpenAPI.
 
 An address that is not DICOMweb has to be declared here, or a test fails. One of DICOMweb is what the
-standard says of it; here are its media types.
+standard says of it, and what `offered` adds to that.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from dicomweb import schemas
+from dicomweb import numbers, offered, schemas
 from dicomweb.entries import Entry
-from dicomweb.media import DICOM, DICOM_JSON, JSON, MULTIPART, OCTET_STREAM
+from dicomweb.media import JSON
 from dicomweb.schemas import Schema
 from dicomweb.urls import PREFIX
 
@@ -73,7 +73,7 @@ DECLARED: Final[Mapping[tuple[str, str], Declared]] = {
         (
             Parameter("q", schemas.TEXT, "Words of the patient's name, IDs or the description."),
             Parameter("limit", schemas.whole(0)),
-            Parameter("offset", schemas.whole(0)),
+            Parameter("offset", schemas.whole(0, numbers.FURTHEST)),
         ),
     ),
     ("GET", "/api/orders"): Declared(
@@ -145,19 +145,6 @@ DECLARED: Final[Mapping[tuple[str, str], Declared]] = {
     ("POST", "/api/ai/runs/{run}/findings"): Declared(body=schemas.ANY_OBJECT, status=202),
 }
 
-# By the last part of the path: what these give is in their handlers, and the clients negotiate it.
-_OBJECTS: Final = (f'{MULTIPART}; type="{DICOM}"', DICOM)
-_OCTETS: Final = (f'{MULTIPART}; type="{OCTET_STREAM}"', OCTET_STREAM)
-_PICTURES: Final = ("image/jpeg", "image/png")
-_PROVIDED: Final[Mapping[str, tuple[str, ...]]] = {
-    "{study}": _OBJECTS,
-    "{series}": _OBJECTS,
-    "{instance}": _OBJECTS,
-    "{frames}": _OCTETS,
-    "{path:path}": _OCTETS,
-    "rendered": _PICTURES,
-    "thumbnail": _PICTURES,
-}
 _SUCCESSES: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("GET", "workitems"): (200, 204, 206),
     ("POST", "workitems"): (201,),
@@ -166,11 +153,6 @@ _SUCCESSES: Final[Mapping[tuple[str, str], tuple[int, ...]]] = {
     ("POST", "studies"): (200, 202),
     ("POST", "{study}"): (200, 202),
 }
-_SEARCHES: Final = frozenset({"studies", "series", "instances", "workitems"})
-_SEARCH: Final = tuple(
-    Parameter(name, schemas.TEXT)
-    for name in ("{attribute}", "includefield", "fuzzymatching", "limit", "offset")
-)
 
 
 def operation(entry: Entry) -> Operation:
@@ -196,24 +178,23 @@ def operation(entry: Entry) -> Operation:
 
 
 def _of_dicomweb(entry: Entry, name: str, summary: str) -> Operation:
-    last = entry.path.rpartition("/")[2]
+    """Of a page there is nothing more to tell."""
+    query: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     if entry.path.startswith(PREFIX):
-        in_studies = entry.path.startswith(f"{PREFIX}/studies")
-        given = _PROVIDED.get(last, (DICOM_JSON,)) if entry.method == "GET" else ()
-        if entry.method in {"POST", "PUT"} and "subscribers" not in entry.path:
-            taken = (f'{MULTIPART}; type="{DICOM}"', DICOM) if in_studies else (DICOM_JSON,)
-            given = (DICOM_JSON,) if in_studies else ()
-    searched = entry.method == "GET" and last in _SEARCHES
+        if entry.method == "GET":
+            query, given = offered.query(entry.path), offered.provided(entry.path)
+        elif entry.method in {"POST", "PUT"}:
+            taken, given = offered.taken(entry.path), offered.answered(entry.path)
     return Operation(
         entry.method,
         name,
         summary,
-        _SEARCH if searched else (),
+        tuple(Parameter(one, schemas.TEXT) for one in query),
         accepts=taken,
         provides=given,
-        successes=dict.fromkeys(_SUCCESSES.get((entry.method, last), (200,))),
+        successes=dict.fromkeys(_SUCCESSES.get((entry.method, entry.path.rpartition("/")[2]), (200,))),
     )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from dicomweb import bodies, problems
 from dicomweb.calls import Call
 from dicomweb.media import DICOM, DICOM_JSON, JSON, parse_media_type
-from pacs.errors import Invalid
+from dicomweb.numbers import whole
 from pacs.orders import read
 from pacs.orders.model import DataSet
 from pacs.orders.shown import shown
@@ -43,7 +43,7 @@ async def place(call: Call) -> Response:
 
 def order(call: Call) -> Response:
     """One order, with what was performed of it."""
-    return _json(shown(call.archive.orders.get(call.actor, _number(call.part("order"), "order"))))
+    return _json(shown(call.archive.orders.get(call.actor, whole(call.part("order"), "order"))))
 
 
 def page(call: Call) -> Response:
@@ -53,8 +53,8 @@ def page(call: Call) -> Response:
     below = asked.get("below", "")
     found = call.archive.orders.page(
         call.actor,
-        limit=_number(asked.get("limit", str(_LIMIT)), "limit"),
-        below=_number(below, "below") if below else None,
+        limit=whole(asked.get("limit", str(_LIMIT)), "limit"),
+        below=whole(below, "below") if below else None,
         open_only=asked.get("open", "") in {"1", "true"},
     )
     following = {} if found.next is None else {"Link": f'<{_following(call, found.next)}>; rel="next"'}
@@ -63,7 +63,7 @@ def page(call: Call) -> Response:
 
 async def cancel(call: Call) -> Response:
     """409 once a modality has begun it."""
-    number = _number(call.part("order"), "order")
+    number = whole(call.part("order"), "order")
     return _json(shown(await run_in_threadpool(call.archive.orders.cancel, call.actor, number)))
 
 
@@ -74,12 +74,6 @@ def _following(call: Call, below: int) -> str:
         if name in call.request.query_params
     }
     return call.outside.orders(urlencode(asked | {"below": str(below)}))
-
-
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Invalid(f"{name} is a whole number from 0")
-    return int(text)
 
 
 def _json(value: Any, status: int = problems.OK, headers: Mapping[str, str] | None = None) -> Response:

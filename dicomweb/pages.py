@@ -11,9 +11,9 @@ from starlette.responses import Response
 from dicomweb import answers, ohif, qido
 from dicomweb.calls import Call
 from dicomweb.media import JSON
+from dicomweb.numbers import FURTHEST, whole
 from pacs.dicom.attributes import tag_of
 from pacs.dicom.level import Level
-from pacs.errors import Invalid
 from pacs.query import parse
 
 _TYPES: Final = {
@@ -71,13 +71,13 @@ def me(call: Call) -> Response:
 def studies(call: Call) -> Response:
     """`q` is free text; the answer holds studies as DICOM JSON and whether there are more."""
     asked = call.request.query_params
-    limit = min(_number(asked.get("limit", str(_PAGE))), _LARGEST_PAGE)
+    limit = min(whole(asked.get("limit", str(_PAGE)), "limit"), _LARGEST_PAGE)
     query = parse.from_keys(
         Level.STUDY,
         (),
         returned=[(tag_of(keyword),) for keyword in _SHOWN],
         defaults=True,
-        offset=_number(asked.get("offset", "0")),
+        offset=whole(asked.get("offset", "0"), "offset", most=FURTHEST),
         limit=limit,
     )
     page = call.archive.search.page(call.actor, parse.free_text(query, asked.get("q", "")))
@@ -101,9 +101,3 @@ def static(name: str) -> Callable[[Call], Response]:
 
 def _json(value: object) -> Response:
     return Response(orjson.dumps(value), media_type=JSON, headers={"Cache-Control": "no-store"})
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Invalid("offset and limit are whole numbers from 0")
-    return int(text)

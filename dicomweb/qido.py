@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from dicomweb import answers, media
 from dicomweb.calls import Call
+from dicomweb.numbers import FURTHEST, whole
 from dicomweb.urls import Outside
 from pacs.dicom.attributes import BY_TAG, tag_of, vr_of
 from pacs.dicom.level import Level
@@ -29,10 +30,13 @@ TRUNCATED: Final = (
 )
 TOTAL: Final = "X-Total-Count"
 
-# They say how to answer (PS3.18 8.3.3, 8.3.4); `accept` is read by the negotiation.
-_OF_THE_WIRE: Final = frozenset({"accept", "charset", "emptyvaluematching", "multiplevaluematching"})
+_NOT_DONE: Final = {  # in the words of PS3.18 8.3.4.5 and 8.3.4.6
+    "emptyvaluematching": "Empty Value Matching has not been performed.",
+    "multiplevaluematching": "Multiple Value Matching has not been performed.",
+}
+# They say how to answer (PS3.18 8.3.3); `accept` is read by the negotiation.
+_OF_THE_WIRE: Final = frozenset({"accept", "charset"})
 _LISTED_BY_COMMA: Final = frozenset({"UI", "CS"})  # their values cannot contain one
-_NUMBER: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -126,21 +130,31 @@ def read(items: list[tuple[str, str]], level: Level) -> Asked:
     asked = Asked()
     for name, value in items:
         if name == "limit":
-            asked.limit = _number(name, value)
+            asked.limit = whole(value, name)
         elif name == "offset":
-            asked.offset = _number(name, value)
+            asked.offset = whole(value, name, most=FURTHEST)
         elif name == "fuzzymatching":
             asked.fuzzy = _truth(name, value)
         elif name == "orderby":
-            asked.order += [parse.order(one.strip(), level) for one in value.split(",") if one.strip()]
+            asked.order += _orders(value, level)
         elif name == "totalcount":
             asked.counted = _truth(name, value)
         elif name == "includefield":
             _include(asked, value, level)
+        elif name in _NOT_DONE:
+            asked.warnings += _not_done(name, value)
         elif name not in _OF_THE_WIRE:
             path = _path(name)
             asked.keys.append((path, tuple(_values(path, value))))
     return asked
+
+
+def _orders(value: str, level: Level) -> list[Order]:
+    return [parse.order(one.strip(), level) for one in value.split(",") if one.strip()]
+
+
+def _not_done(name: str, value: str) -> list[str]:
+    return [f"The {name} parameter is not supported. {_NOT_DONE[name]}"] if _truth(name, value) else []
 
 
 def _include(asked: Asked, value: str, level: Level) -> None:
@@ -174,12 +188,6 @@ def _values(path: Path, text: str) -> Iterator[str]:
             yield from value.split(",")
         else:
             yield value
-
-
-def _number(name: str, value: str) -> int:
-    if not _NUMBER.fullmatch(value.strip()):
-        raise Invalid(f"{name} expects a whole number from 0")
-    return int(value)
 
 
 def _truth(name: str, value: str) -> bool:

@@ -24,7 +24,7 @@ HEADERS: Final = {"Cache-Control": "private, no-cache"}
 
 def retrieve(call: Call) -> Response:
     """One picture; several frames are several parts, or one GIF. Of what is read instead: its text."""
-    numbers = viewing.frame_numbers(call.part("frames"))
+    numbers = call.frames(viewing.MOST_FRAMES)
     found = call.archive.pictures.look(call.actor, call.key, numbers)
     written = None if numbers else found.written()
     if written is not None:
@@ -49,7 +49,7 @@ def retrieve(call: Call) -> Response:
 def thumbnail(call: Call) -> Response:
     """One picture, whatever it is asked of (PS3.18 10.4.1.1.4): of an instance or frame, or of what
     stands for a study, a series or several frames."""
-    numbers = viewing.frame_numbers(call.part("frames"))
+    numbers = call.frames(viewing.MOST_FRAMES)
     offer = media.choose(call.accepted, SINGLE)
     viewport = viewing.viewport(call.request.query_params.get("viewport"), enlarge=False)
     view = View(Form(offer.type), viewport=viewport)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from dicomweb import numbers
+
 Schema = Mapping[str, Any]
 
 
-def whole(low: int) -> Schema:
-    return {"type": "integer", "minimum": low}
+def whole(low: int, high: int = numbers.MOST) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high}
 
 
 def one_of(*values: str) -> Schema:

@@ -14,7 +14,7 @@ from dicomweb import answers, media, native, problems
 from dicomweb.calls import Call
 from dicomweb.described import DescribedIntake
 from dicomweb.intake import Intake
-from dicomweb.media import DICOM, DICOM_JSON, JSON, MULTIPART, MediaType, Offer, parse_media_type
+from dicomweb.media import DICOM, DICOM_JSON, JSON, MULTIPART, Offer, parse_media_type
 from dicomweb.multipart import Parser, Whole
 from dicomweb.outcome import Outcome, report, status_of, warnings_of
 from pacs.errors import Invalid
@@ -71,9 +71,7 @@ async def _batches(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
 def _intake(call: Call) -> Intake | DescribedIntake:
     """PS3.18 10.5.2: multipart/related of application/dicom, of metadata and its bulk data, or one of
     them by itself."""
-    sent = _sent(call.header("content-type"))
-    inner = parse_media_type(sent.get("type", DICOM)).name if sent.name == MULTIPART else sent.name
-    parser = Parser(sent.get("boundary")) if sent.name == MULTIPART else Whole()
+    inner, parser = _sent(call.header("content-type"))
     if inner == DICOM:
         return Intake(call.archive.ingest, call.actor, call.uid("study"), parser)
     if inner in _FORMS:
@@ -84,8 +82,12 @@ def _intake(call: Call) -> Intake | DescribedIntake:
     )
 
 
-def _sent(content_type: str) -> MediaType:
+def _sent(content_type: str) -> tuple[str, Parser | Whole]:
+    """What is sent, and how it is wrapped. A type that does not tell is none that is taken."""
     try:
-        return parse_media_type(content_type)
+        sent = parse_media_type(content_type)
+        if sent.name != MULTIPART:
+            return sent.name, Whole()
+        return parse_media_type(sent.get("type", DICOM)).name, Parser(sent.get("boundary"))
     except Invalid as error:
         raise problems.UnsupportedMediaType(f"the Content-Type cannot be read: {error}") from None

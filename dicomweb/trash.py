@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from dicomweb.calls import Call
 from dicomweb.media import JSON
+from dicomweb.numbers import whole
 from pacs.dicom import uids
-from pacs.errors import Gone, Invalid, NotFound, Unavailable
+from pacs.errors import Gone, NotFound, Unavailable
 from pacs.retention.trash import Asked, Deletion, Shown
 from pacs.runtime import Archive
 
@@ -37,7 +38,7 @@ def delete(call: Call) -> Response:
 def page(call: Call) -> Response:
     """The latest first. `before` is the `next` of the page before."""
     asked = call.request.query_params
-    limit, before = _number(asked.get("limit", str(_LIMIT))), _number(asked.get("before", "0"))
+    limit, before = whole(asked.get("limit", str(_LIMIT)), "limit"), whole(asked.get("before", "0"), "before")
     found = call.archive.trash.page(call.actor, limit=limit, before_id=before)
     following = str(found[-1].deletion.id) if len(found) >= limit else None
     return _json({"items": [_shown(one) for one in found], "next": following})
@@ -85,12 +86,6 @@ def _deletion(deleted: Deletion) -> dict[str, Any]:
         "bytes": deleted.bytes,
         "state": deleted.state.value,
     }
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise Invalid("limit and before are whole numbers")
-    return int(text)
 
 
 def _json(value: object) -> Response:

@@ -26,22 +26,8 @@ _WHOLE: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _DECIMAL: Final = re.compile(
     r"[+-]?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?", re.ASCII
 )
-_FRAMES: Final = re.compile(r"[0-9]{1,9}(,[0-9]{1,9})*", re.ASCII)
-_MOST_FRAMES: Final = 1000
-
-
-def frame_numbers(text: str) -> tuple[int, ...]:
-    """Of the path; none where it names none. Raises Invalid."""
-    if not text:
-        return ()
-    if not _FRAMES.fullmatch(text):
-        raise Invalid("frames are numbers from 1, joined by commas", hint="ask for .../frames/1/rendered")
-    numbers = tuple(map(int, text.split(",")))
-    if len(numbers) > _MOST_FRAMES:
-        raise Invalid(f"more than {_MOST_FRAMES} frames are asked for at once")
-    if min(numbers) < 1:
-        raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1/rendered")
-    return numbers
+MOST_FRAMES: Final = 1000
+"""Pictures of one answer."""
 
 
 def view(asked: Mapping[str, str], form: Form) -> View:

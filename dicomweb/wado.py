@@ -8,8 +8,9 @@ from typing import Final
 
 from starlette.responses import Response
 
-from dicomweb import answers, multipart, problems, zipped
+from dicomweb import answers, filesets, multipart, problems, zipped
 from dicomweb.calls import Call
+from dicomweb.filesets import FileSet
 from dicomweb.forms import Form, negotiate
 from dicomweb.media import DICOM
 from dicomweb.multipart import Part
@@ -22,7 +23,6 @@ from pacs.retrieve.selection import StoredObject
 
 MEASURED: Final = 2000
 """Up to so many instances are listed before the first is sent, for a Content-Length."""
-
 LEFT_OUT: Final = "instances that cannot be read at present were left out"
 
 
@@ -107,15 +107,19 @@ def _several(call: Call, chosen: Chosen, form: Form) -> Response:
     found = _listed(call, chosen)
     identity = [part for one in found.listed for part in (one.digest, *_identity(one, form.of(one)))]
     address = call.outside.base + call.request.url.path
-    boundary = multipart.boundary_of(*identity, *sorted(found.missing), address, form.type)
+    as_file_set = filesets.is_asked(call, form)
+    kind = f"{form.type} {filesets.PARAMETER}" if as_file_set else form.type
+    boundary = multipart.boundary_of(*identity, *sorted(found.missing), address, kind)
     headers = {"Content-Location": address}
     if found.whole and not found.missing:
         headers["ETag"] = f'"{boundary}"'
         unchanged = answers.not_modified(call, headers["ETag"])
         if unchanged is not None:
             return unchanged
-    pieces, length, media_type = _body(call, found, form, boundary)
     held = ExitStack()
+    pieces, length, media_type = (
+        _file_set(call, found, form, boundary, held) if as_file_set else _body(call, found, form, boundary)
+    )
     close = getattr(found.rest, "close", None)
     if close is not None:
         held.callback(close)
@@ -130,6 +134,15 @@ def _several(call: Call, chosen: Chosen, form: Form) -> Response:
     if found.missing:
         answers.warn(response, f"{len(found.missing)} {LEFT_OUT}")
     return response
+
+
+def _file_set(
+    call: Call, found: _Listing, form: Form, boundary: str, held: ExitStack
+) -> tuple[Iterator[bytes], int | None, str]:
+    directory = call.archive.retrieve.directory(f"2.25.{int(boundary[:24], 16)}")
+    held.callback(directory.close)
+    files = FileSet(call, lambda stored: _opened(call, stored, form.of(stored), form), directory)
+    return zipped.write(files.entries(found)), None, zipped.ZIP
 
 
 def _body(call: Call, found: _Listing, form: Form, boundary: str) -> tuple[Iterator[bytes], int | None, str]:

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from dicomweb import answers, forms, media, viewing, wado
-from dicomweb.calls import Call
+from dicomweb.calls import Call, frame_numbers
 from dicomweb.media import DICOM, Offer, Range
 from dicomweb.viewing import LARGEST_SIDE
 from pacs.dicom import uids
@@ -80,7 +80,7 @@ def _file(call: Call, stored: StoredObject) -> Response:
 
 def _picture(call: Call, key: InstanceKey, form: Form) -> Response:
     asked = call.request.query_params
-    numbers = viewing.frame_numbers(asked.get("frameNumber", ""))
+    numbers = frame_numbers(asked.get("frameNumber", ""), viewing.MOST_FRAMES)
     if len(numbers) > 1:
         raise Invalid("frameNumber is one number (PS3.18 9.1.2)")
     found = call.archive.pictures.find(call.actor, key, numbers)

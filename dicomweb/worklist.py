@@ -1,27 +1,24 @@
 """The reading list over HTTP: JSON, and live by server-sent events. Studies go by their UID; whoever
 wants to know whose they are searches for them, and that is written down."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import anyio
 import orjson
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from dicomweb import events
 from dicomweb.calls import Call
+from dicomweb.events import Batch
 from dicomweb.media import JSON
+from dicomweb.numbers import whole
 from pacs.dicom import uids
 from pacs.errors import Invalid
 from pacs.reading.model import Place, Raised, Requested, Verdict, WorkItem
 
 _LIMIT: Final = 100
-_POLL_SECONDS: Final = 0.5
-_LONGEST_STREAM_SECONDS: Final = 3600.0  # then the browser asks again by itself
-_SILENCE_SECONDS: Final = 15.0  # proxies cut what is silent for longer
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 def page(call: Call) -> Response:
@@ -33,7 +30,7 @@ def page(call: Call) -> Response:
     else:
         found = call.archive.worklist.page(
             call.actor,
-            limit=_number(asked.get("limit", str(_LIMIT)), "limit"),
+            limit=whole(asked.get("limit", str(_LIMIT)), "limit"),
             after=_place(asked.get("after", "")),
             done=asked.get("done", "") in {"1", "true"},
         )
@@ -45,7 +42,7 @@ def page(call: Call) -> Response:
 
 def changes(call: Call) -> Response:
     """What changed after the version `since`."""
-    since = _number(call.request.query_params.get("since", "0"), "since")
+    since = whole(call.request.query_params.get("since", "0"), "since")
     found = call.archive.worklist.changes(call.actor, since)
     return _json(
         {"items": [_item(item) for item in found.items], "version": found.version, "more": found.more}
@@ -80,26 +77,14 @@ def score_cards(call: Call) -> Response:
 def watch(call: Call) -> Response:
     """Server-sent events: each is a changed item, its id the version to go on from."""
     text = call.header("last-event-id") or call.request.query_params.get("since", "0")
-    since = _number(text, "since")
+    since = whole(text, "since")
     call.archive.worklist.changes(call.actor, since, limit=1)  # a refusal is an answer, not a broken stream
-    return StreamingResponse(_events(call, since), media_type="text/event-stream", headers=_HEADERS)
 
+    def pull(since: int) -> Batch[int]:
+        found = call.archive.worklist.changes(call.actor, since)
+        return Batch([(item.version, _item(item)) for item in found.items], found.version, found.more)
 
-async def _events(call: Call, since: int) -> AsyncIterator[bytes]:
-    end, spoke = time.monotonic() + _LONGEST_STREAM_SECONDS, time.monotonic()
-    yield b"retry: 1000\n\n"
-    while time.monotonic() < end:
-        found = await run_in_threadpool(call.archive.worklist.changes, call.actor, since)
-        for changed in found.items:
-            yield b"id: %d\ndata: %s\n\n" % (changed.version, orjson.dumps(_item(changed)))
-        since = found.version
-        if found.items:
-            spoke = time.monotonic()
-        elif time.monotonic() - spoke > _SILENCE_SECONDS:
-            spoke = time.monotonic()
-            yield b":\n\n"
-        if not found.more:
-            await anyio.sleep(_POLL_SECONDS)
+    return events.stream(pull, since)
 
 
 async def claim(call: Call) -> Response:
@@ -135,7 +120,7 @@ async def judge(call: Call) -> Response:
         verdict = Verdict(call.part("verdict"))
     except ValueError:
         raise Invalid(f"verdicts are {', '.join(Verdict)}") from None
-    number = _number(call.part("finding"), "finding")
+    number = whole(call.part("finding"), "finding")
     return _json(_raised(await run_in_threadpool(call.archive.worklist.judge, call.actor, number, verdict)))
 
 
@@ -186,7 +171,7 @@ def _place(text: str) -> Place | None:
         return None
     rank, _, study = text.partition(".")
     sign, digits = (-1, rank[1:]) if rank.startswith("-") else (1, rank)
-    return Place(sign * _number(digits, "after"), study)
+    return Place(sign * whole(digits, "after"), study)
 
 
 def _uids(text: str) -> list[str]:
@@ -194,12 +179,6 @@ def _uids(text: str) -> list[str]:
     if not all(map(uids.is_valid, named)):
         raise Invalid("studies are named by their UIDs, joined by commas")
     return named
-
-
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20):
-        raise Invalid(f"{name} is a whole number from 0")
-    return int(text)
 
 
 def _json(value: object) -> Response:

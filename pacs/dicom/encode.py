@@ -95,3 +95,15 @@ def decimal(value: Any) -> str:
 
 
 _TEXT: Final[dict[str, Callable[[Any], str]]] = {"IS": _integer, "DS": decimal}
+
+
+def any_element(tag: int, element: Described) -> bytes:
+    """A whole element that fits into memory, sequences and all; without bulk data. Raises Malformed."""
+    if element.items is None:
+        field = value_field(tag, element)
+        return head(tag, element.vr, len(field)) + field
+    items = (
+        ITEM + b"".join(any_element(inner, item[inner]) for inner in sorted(item)) + ITEM_END
+        for item in element.items
+    )
+    return head(tag, "SQ", UNDEFINED) + b"".join(items) + SEQUENCE_END

@@ -155,19 +155,7 @@ def supersede(
     row = instance_row(entry, series.id, study.id)
     row["first_received_ns"] = min(known.first_received_ns, entry.received_ns)
     tx.execute(sa.update(schema.instances).where(_i.id == known.id), row)
-    note_version(
-        tx,
-        entry.key.instance,
-        key=former_key,
-        tier=tier,
-        offset=offset,
-        digest=known.digest,
-        prefix_digest=known.prefix_digest,
-        transfer_syntax=known.transfer_syntax,
-        size=known.size,
-        dataset_offset=known.dataset_offset,
-        received_ns=known.received_ns,
-    )
+    note_version(tx, entry.key.instance, key=former_key, tier=tier, offset=offset, **_as_a_version(known))
     for study_id in sorted({known.study_fk, study.id}):
         summary.recompute(tx, study_id)
 
@@ -185,19 +173,7 @@ def keep_as(tx: sa.Connection, known: Known, entry: Entry) -> None:
 
 def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str, *, tier: str, offset: int) -> None:
     """Keep bytes that are older than the current ones as a former version."""
-    note_version(
-        tx,
-        entry.key.instance,
-        key=key,
-        tier=tier,
-        offset=offset,
-        digest=entry.digest,
-        prefix_digest=entry.prefix_digest,
-        transfer_syntax=entry.transfer_syntax,
-        size=entry.size,
-        dataset_offset=entry.dataset_offset,
-        received_ns=entry.received_ns,
-    )
+    note_version(tx, entry.key.instance, key=key, tier=tier, offset=offset, **_as_a_version(entry))
     if entry.received_ns < known.first_received_ns:
         tx.execute(
             sa.update(schema.instances).where(_i.id == known.id).values(first_received_ns=entry.received_ns)
@@ -207,6 +183,17 @@ def add_former(tx: sa.Connection, known: Known, entry: Entry, key: str, *, tier:
 
 def note_version(tx: sa.Connection, sop_instance_uid: str, **values: Any) -> None:
     tx.execute(sa.insert(schema.versions), {"sop_instance_uid": sop_instance_uid, **values})
+
+
+def _as_a_version(one: Known | Entry) -> dict[str, Any]:
+    return {
+        "digest": one.digest,
+        "prefix_digest": one.prefix_digest,
+        "transfer_syntax": one.transfer_syntax,
+        "size": one.size,
+        "dataset_offset": one.dataset_offset,
+        "received_ns": one.received_ns,
+    }
 
 
 def home(tx: sa.Connection, entry: Entry) -> tuple[int, int]:

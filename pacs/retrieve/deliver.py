@@ -19,6 +19,7 @@ from pacs.pixels.shape import FrameShape
 from pacs.retrieve import bulk, negotiate, original, recoded, samples
 from pacs.retrieve.bulk import BulkData
 from pacs.retrieve.described import Description, Descriptions
+from pacs.retrieve.dicomdir import Directory
 from pacs.retrieve.frameset import FrameSet
 from pacs.retrieve.lately import Lately
 from pacs.retrieve.negotiate import Abilities
@@ -185,6 +186,14 @@ class Retrieve:
         """The stored JSON of every instance, in order; never parsed on the way."""
         self._admit(actor, wanted, "metadata", opens=False)
         return self._metadata(_conditions(wanted))
+
+    def directory(self, uid: str) -> Directory:
+        """An empty one, which is such an object itself. Close it."""
+        return Directory(self._scratch, uid)
+
+    def document(self, stored: StoredObject) -> bytes:
+        """DICOM JSON of an object that was chosen. Raises NotFound, Unavailable when it has changed."""
+        return self._document(stored)
 
     def described(self, actor: Actor, wanted: Wanted) -> Description:
         """The same of one study, series or instance, ready to be sent. Raises NotFound, Forbidden."""

@@ -71,6 +71,7 @@ def requests(server: ArchiveServer, items: Sequence[DicomObject]) -> list[bytes]
         get(study, f"{dicom}=*"),
         get(study, f"{dicom}=1.2.840.10008.1.2.4.80"),
         get(study, "application/zip"),
+        get(f"{study}?dicomdir=true", "application/zip"),
         get(f"{instance}/frames/1", "multipart/related; type=application/octet-stream"),
         get(f"{study}/metadata", "application/dicom+json"),
         get(f"{instance}/rendered", "image/png"),

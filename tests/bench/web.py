@@ -88,10 +88,13 @@ class Subject:
         return float(re.findall(r"Requests/sec:\s+([0-9.]+)", said)[0])
 
 
-def _rendered(subject: Subject) -> float:
-    items = subject.study[:: max(1, len(subject.study) // 20)]
-    urls = [f"{item.path(subject.root)}/rendered" for item in items]
-    return subject.milliseconds(urls, "image/jpeg", 1000)
+def _rendered(query: str = "") -> Callable[[Subject], float]:
+    def ask(subject: Subject) -> float:
+        items = subject.study[:: max(1, len(subject.study) // 20)]
+        urls = [f"{item.path(subject.root)}/rendered{query}" for item in items]
+        return subject.milliseconds(urls, "image/jpeg", 1000)
+
+    return ask
 
 
 def _page(offset: int) -> Callable[[Subject], float]:
@@ -111,7 +114,9 @@ WORK: Final = (
         3,
         lambda s: s.per_second([f"{item.path(s.root)}/frames/1" for item in s.study], FRAME),
     ),
-    Row("rendered", "ms", 0.5, _rendered),
+    Row("rendered", "ms", 0.5, _rendered()),
+    Row("rendered with a window", "ms", 0.5, _rendered("?window=40,400,linear")),
+    Row("rendered in 256 x 256", "ms", 0.5, _rendered("?viewport=256,256")),
     Row(
         "whole CT study",
         "ms",
@@ -123,7 +128,7 @@ WORK: Final = (
 )
 
 
-def ct() -> tuple[DicomObject, ...]:
+def ct(slices: int = OBJECTS) -> tuple[DicomObject, ...]:
     """A body in air, with noise."""
     rng = np.random.default_rng(0)
     down, across = np.mgrid[:EDGE, :EDGE]
@@ -139,7 +144,7 @@ def ct() -> tuple[DicomObject, ...]:
         ds.WindowCenter, ds.WindowWidth, ds.RescaleSlope, ds.RescaleIntercept = 40, 400, 1, 0
         return as_object(ds)
 
-    return tuple(slice_(number) for number in range(1, OBJECTS + 1))
+    return tuple(slice_(number) for number in range(1, slices + 1))
 
 
 def tiny() -> Iterator[DicomObject]:

@@ -12,7 +12,7 @@ from dicomweb.operations import DECLARED, operation
 from dicomweb.routes import ROUTES
 from dicomweb.urls import PREFIX
 from pacs.config import Config
-from tests.conformance.dicomweb.conftest import running
+from tests.conformance.dicomweb.conftest import packaged, running
 from tests.support.factory import ct_series
 from tests.support.web_client import Web
 
@@ -61,6 +61,37 @@ def test_every_route_of_dicomweb_is_told_as_json(root: str) -> None:
     assert "includefield" in studies["query"]
     assert "application/dicom+json" in studies["provides"]
     assert told["POST", "/dicom-web/workitems"]["accepts"] == ["application/dicom+json"]
+
+
+@pytest.mark.parametrize("kind", ["image", "report"])
+def test_what_is_told_can_be_had(root: str, client: httpx.Client, kind: str) -> None:
+    """Each media type that an address says it provides is given there, of one object or the other."""
+    item = packaged("CT_small.dcm" if kind == "image" else "test-SR.dcm")
+    parts = {"study": item.study, "series": item.series, "instance": item.instance, "frames": "1"}
+    refused: set[tuple[str, str]] = set()
+    for resource in options(root, "application/json").json()["resources"]:
+        path = resource["path"].replace("{path}", "7FE00010")
+        for method in resource["methods"]:
+            if method["method"] != "GET" or "workitem" in path:
+                continue
+            url = root.removesuffix("/dicom-web") + path.format(**parts)
+            for accept in method["provides"]:
+                answer = client.get(url, headers={"Accept": accept})
+                assert answer.status_code in {200, 404, 406}, f"{url} {accept}"
+                if answer.status_code == 200:
+                    said = answer.headers["content-type"].partition("; boundary")[0].partition("; charset")[0]
+                    assert said.partition(";")[0] == accept.partition(";")[0], url
+                else:
+                    last = resource["path"].rpartition("/")[2]
+                    refused.add((last, accept.partition('type="')[2].rstrip('"') or accept))
+    if kind == "image":
+        # What is never made, only given of what is stored so.
+        compressed = {"image/jpeg", "image/jpx", "image/jxl", "video/mpeg", "video/mp4", "video/H265"}
+        written = {"text/html", "text/plain", "application/pdf", "video/mp4"}
+        assert refused <= {("{frames}", one) for one in compressed} | {("rendered", one) for one in written}
+    else:
+        assert {last for last, _ in refused} == {"rendered", "{frames}", "{path}"}
+        assert not refused & {("rendered", "text/html"), ("rendered", "text/plain")}
 
 
 def test_each_resource_tells_of_itself(root: str) -> None:

@@ -184,6 +184,10 @@ def test_a_study_with_one_unreadable_object(room: Room, client: httpx.Client, ac
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
             given = {archive.read(name) for name in archive.namelist()}
         assert given == {items[0].part10(), items[2].part10()}
+        url = f"{room.root}/studies/{items[0].study}?dicomdir=true"
+        with zipfile.ZipFile(io.BytesIO(ask(client, url, accept).content)) as archive:
+            directory = archive.read("DICOMDIR")
+        assert [one.instance.encode() in directory for one in items] == [True, False, True]
     else:
         assert sorted(digests_of(parts_of(answer))) == sorted([items[0].digest, items[2].digest])
     assert ask(client, items[1].path(room.root), "application/dicom").status_code in {404, 503}

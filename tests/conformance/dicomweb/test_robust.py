@@ -20,7 +20,7 @@ MANY = settings(max_examples=120, deadline=None, suppress_health_check=list(Heal
 ODD = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=24)
 HEADER = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=24)
 LIKELY = st.sampled_from(
-    ["", "0", "1", "-1", "now", "1.2.3", "x" * 70, "9" * 30, "1.2", "*", "\\", "%", "a,b"]
+    ["", "0", "1", "-1", "now", "1.2.3", "x" * 70, "9" * 19, "9" * 30, "1.2", "*", "\\", "%", "a,b"]
 )
 JSONISH = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -81,6 +81,26 @@ def test_no_request_to_what_is_described_is_beyond_an_answer(
     body = data.draw(st.none() | st.binary(max_size=50) | JSONISH.map(lambda v: json.dumps(v).encode()))
     answer = client.request(method, url + filled, params=asked, headers=headers, content=body)
     assert answer.status_code < 500, f"{method} {filled} {asked}: {answer.text}"
+
+
+@pytest.mark.parametrize("number", [2**31, 2**53 + 1, 2**63 - 1, 2**63, 10**19 - 1, 10**40])
+def test_no_number_is_beyond_an_answer(
+    url: str, operations: list[tuple[str, str, dict[str, Any]]], client: httpx.Client, number: int
+) -> None:
+    asked = 0
+    for method, path, op in operations:
+        named = [p for p in op["parameters"] if p["schema"].get("type") == "integer"]
+        for parameter in named:
+            within = number <= parameter["schema"]["maximum"]
+            filled = path.replace(f"{{{parameter['name']}}}", str(number)).replace("{verdict}", "accepted")
+            query = {parameter["name"]: number} if parameter["in"] == "query" else None
+            answer = client.request(method, url + filled, params=query)
+            assert answer.status_code in ({200, 404} if within else {400}), f"{path}: {answer.text}"
+            asked += 1
+    assert asked > 10
+    after = client.get(f"{url}/api/worklist", params={"after": f"{number}.1.2"})
+    assert after.status_code == (200 if number < 2**63 else 400)
+    assert client.get(f"{url}/api/worklist/events", params={"since": 2**63}).status_code == 400
 
 
 @MANY

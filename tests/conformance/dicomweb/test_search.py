@@ -42,7 +42,7 @@ def test_the_first_page_of_a_viewer(root: str, client: httpx.Client) -> None:
         ("text/html,application/xhtml+xml,*/*;q=0.8", 200),
         ("application/dicom+xml", 406),
         ('multipart/related; type="application/dicom+xml"', 200),
-        ("application/dicom+json;q=x", 400),
+        ("application/dicom+json;q=x", 406),
     ],
 )
 def test_accept(root: str, client: httpx.Client, accept: str, status: int) -> None:

@@ -199,6 +199,17 @@ def test_a_key_that_cannot_be_matched_is_said(room: Room) -> None:
     assert "NumberOfStudyRelatedSeries" in answer.headers["warning"]
 
 
+@pytest.mark.parametrize("path", ["/studies", "/series", "/instances", "/workitems"])
+@pytest.mark.parametrize("parameter", ["emptyvaluematching", "multiplevaluematching"])
+def test_a_kind_of_matching_that_is_not_done_is_said(room: Room, path: str, parameter: str) -> None:
+    """PS3.18 8.3.4.5 and 8.3.4.6, in their words."""
+    answer = httpx.get(f"{room.root}{path}?{parameter}=true")
+    assert f"The {parameter} parameter is not supported. " in answer.headers["warning"]
+    assert "Value Matching has not been performed." in answer.headers["warning"]
+    assert "warning" not in httpx.get(f"{room.root}{path}?{parameter}=false").headers
+    assert httpx.get(f"{room.root}{path}?{parameter}=1").status_code == 400
+
+
 PAGED = [
     ("/studies", "0020000D", {"PatientID": "PAGED"}),
     ("/studies", "0020000D", {"PatientID": "PAGED", "orderby": "-StudyDate,StudyTime"}),

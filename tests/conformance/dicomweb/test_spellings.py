@@ -142,7 +142,13 @@ def test_nothing_said_is_as_good_as_anything(room: Room) -> None:
         "{instance}/thumbnail",
     ],
 )
-@pytest.mark.parametrize("accept", ["text/csv", "garbage", "a/b/c", ";;;", "*/*;q=0", "text/*, video/*"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/csv", "garbage", "a/b/c", ";;;", "*/*;q=0", "text/*, video/*", "*/*;q=2", "*/*;q=many",
+        '*/*; a="open', "a/b;" * 4000,
+    ],
+)  # fmt: skip
 def test_what_cannot_be_given_is_406_in_words(room: Room, path: str, accept: str) -> None:
     item = room.series[0]
     answer = ask(room.root + path.format(study=item.study, instance=item.path()), accept)

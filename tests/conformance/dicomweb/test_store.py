@@ -123,7 +123,12 @@ def test_content_types(empty: str, items: tuple[DicomObject, ...], content_type:
         ('multipart/related; type="text/xml"; boundary=b', 415),
         ("nonsense", 415),
         ("", 415),
-        ("multipart/related; type=application/dicom", 400),
+        ("multipart/related", 415),
+        ("multipart/related; type=application/dicom", 415),
+        ("multipart/related; type=application/dicom; boundary=" + 300 * "b", 415),
+        ('multipart/related; type=" "; boundary=b', 415),
+        ('multipart/related; type="application/dicom; boundary=b', 415),
+        ("multipart/related; type=dicom; boundary=b", 415),
     ],
 )
 def test_other_content_types(empty: str, content_type: str, status: int) -> None:

@@ -145,7 +145,7 @@ def test_all_roles_share_the_hot_tier_and_the_settings(compose: dict[str, Any]) 
 
 def test_the_image_is_made_of_pinned_packages_by_nobody_special() -> None:
     lines = (REPOSITORY / "Dockerfile").read_text().splitlines()
-    assert sum(line.startswith("FROM ") for line in lines) == 2
+    assert sum(line.startswith("FROM ") for line in lines) == 4
     assert any("--require-hashes -r constraints.txt" in line for line in lines)
     last_stage = lines[max(i for i, line in enumerate(lines) if line.startswith("FROM ")) :]
     assert "USER hilum" in last_stage
@@ -154,6 +154,8 @@ def test_the_image_is_made_of_pinned_packages_by_nobody_special() -> None:
         if line.startswith("COPY ") and "--from=" not in line:
             source = [word for word in line.split()[1:-1] if not word.startswith("--")]
             assert all((REPOSITORY / name).is_file() for name in source)
+    assert "COPY --from=viewer /viewer/ohif /opt/viewer" in last_stage
+    assert any(line.strip() == "PACS_WEB_VIEWER=/opt/viewer" for line in last_stage)
     ignored = (REPOSITORY / ".dockerignore").read_text().splitlines()
     assert {".*", "hilum.toml", "hilum-data*"} <= set(ignored), "secrets and data stay outside"
     assert not {"scripts", "constraints.txt", "README.md", "pyproject.toml"} & set(ignored)

@@ -125,10 +125,23 @@ def test_what_is_no_content_type(text: str) -> None:
         media.parse_media_type(text)
 
 
-@pytest.mark.parametrize("text", ["a/b;q=x", "a/b;q=2", "a/b;q=nan", 'a/b;c="', "x" * 9000])
-def test_what_is_no_accept(text: str) -> None:
-    with pytest.raises(Invalid):
-        media.parse_accept(text)
+@pytest.mark.parametrize(
+    "text", ["a/b;q=x", "a/b;q=2", "a/b;q=nan", "a/b;q=-1", "a/b;q=", 'a/b;c="', "x/y," * 9000]
+)
+def test_what_cannot_be_read_accepts_nothing(text: str) -> None:
+    assert media.parse_accept(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("weight", "quality"), [("1", 1), ("1.", 1), ("1.000", 1), ("0.25", 0.25), (".5", 0.5), ("0", 0)]
+)
+def test_weights(weight: str, quality: float) -> None:
+    (found,) = media.parse_accept(f"a/b;q={weight}")
+    assert found.quality == quality
+
+
+def test_the_rest_of_what_cannot_be_read_is_read() -> None:
+    assert [one.type for one in media.parse_accept("a/b;q=x, c/d, nonsense, e/f")] == ["c/d", "e/f"]
 
 
 PIECES = st.lists(

@@ -88,11 +88,3 @@ def test_annotations() -> None:
         ("patient,technique", both),
     ):  # fmt: skip
         assert viewing.view({"annotation": text}, Form.JPEG).annotations == wanted
-
-
-def test_frame_numbers() -> None:
-    assert viewing.frame_numbers("") == ()
-    assert viewing.frame_numbers("3,1,3") == (3, 1, 3)
-    for wrong in ("0", "1,0", "-1", "a", "1,", "1;2", ",".join(["1"] * 1001)):
-        with pytest.raises(Invalid):
-            viewing.frame_numbers(wrong)
