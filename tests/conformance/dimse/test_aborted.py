@@ -3,7 +3,6 @@ residue, and nothing is lost. In the middle of C-STORE: see test_broken_associat
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
@@ -157,4 +156,4 @@ def test_a_commitment_is_told_by_calling_when_its_association_is_aborted(
         association.abort()
     report = served.modality.reports.of(transaction)
     assert report.kept == {item.instance for item in items}
-    assert not [one for one in threading.enumerate() if one.name.startswith("pending")]
+    wait_for(lambda: not live("pending"))
