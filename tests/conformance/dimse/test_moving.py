@@ -196,6 +196,7 @@ def test_pieces_are_no_longer_than_the_requestor_takes(open_house: Open, limit: 
     contexts, roles = [build_context(GET), build_context(CT, EXPLICIT)], [build_role(UID(CT), scp_role=True)]
     ae = AE("TESTER")
     ae.requested_contexts = contexts
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 60
     joined = ae.associate("127.0.0.1", house.port, ext_neg=roles, evt_handlers=handlers, max_pdu=limit)
     *_, (final, _) = joined.send_c_get(of_study(item), GET)
     joined.release()
