@@ -130,12 +130,4 @@ class _Reader:
 def _decode(raw: bytes, vr: str, terms: tuple[str, ...]) -> str:
     if vr not in charsets.AFFECTED:
         return raw.decode("latin-1")
-    codecs = charsets.encodings(terms)
-    if codecs != charsets.DEFAULT:
-        return charsets.decode(raw, codecs, vr)
-    # Bytes beyond ASCII without a character set that has them are wrong (PS3.3 C.12.1.1.2) but common:
-    # UTF-8 is recognisable, everything else is most often Latin-1.
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return charsets.decode(raw, charsets.encodings(terms), vr)

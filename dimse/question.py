@@ -35,9 +35,9 @@ def gather(channel: Channel) -> bytes:
 def level_of(asked: Identifier, root: Root) -> Level | Status:
     """Query/Retrieve Level (PS3.4 C.6.1, C.6.2); a study root model has no patients of its own."""
     named = asked.text(LEVEL)
-    level = _LEVELS.get(named[0]) if named else None
+    level = _LEVELS.get(named[0]) if len(named) == 1 else None
     if level is None:
-        return status.mismatch("QueryRetrieveLevel is missing or not PATIENT STUDY SERIES IMAGE")
+        return status.mismatch("QueryRetrieveLevel is not one of PATIENT STUDY SERIES IMAGE")
     if level is Level.PATIENT and root is Root.STUDY:
         return status.mismatch("a study root model has no PATIENT level")
     return level

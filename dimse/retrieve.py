@@ -14,6 +14,7 @@ from dimse.ports import Archive, Chosen, Retrieve
 from dimse.status import Status
 from dimse.tally import Tally
 from pacs.auth.actor import Actor
+from pacs.auth.policy import Action, allows
 from pacs.dicom.attributes import tag_of
 from pacs.dicom.level import Level
 from pacs.retrieve.selection import Wanted
@@ -39,6 +40,8 @@ def handle_move(archive: Archive, actor: Actor, request: Request, channel: Chann
     if isinstance(wanted, Status):
         channel.reply(wanted)
     elif peer is None:
+        if not allows(actor, Action.READ, wanted.studies):
+            archive.retrieve.choose(actor, wanted)  # which refuses, and writes it down
         channel.reply(status.DESTINATION_UNKNOWN)
     else:
         chosen = archive.retrieve.choose(actor, wanted)

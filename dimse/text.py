@@ -89,9 +89,10 @@ UNICODE: Final = Repertoire((UTF8,), ("utf-8",))
 
 
 def repertoire(terms: tuple[str, ...]) -> Repertoire:
-    """The one that a request is written in; UTF-8 when it does not say."""
+    """The one that a request is written in, by its proper name; UTF-8 when it does not say."""
     codecs = charsets.encodings(terms) if any(terms) else ()
-    return Repertoire(terms, codecs) if codecs and codecs != charsets.DEFAULT else UNICODE
+    named = charsets.terms(terms) if codecs and codecs != charsets.DEFAULT else ()
+    return Repertoire(named, codecs) if named else UNICODE
 
 
 def only(character_set: str) -> Repertoire:

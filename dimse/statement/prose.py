@@ -53,12 +53,12 @@ COMMITMENT: Final = """\
   class) and 0131 (the transaction UID was used before).
 - The result (N-EVENT-REPORT, event type 1 or 2) goes over the association of the request while that is
   open, or over one that the archive opens to the configured station, proposing the role of SCP for itself;
-  which, can be configured. It is tried again for about half a day.
+  which, can be configured. It is tried again for about a week.
 """
 
 WORKLIST: Final = """\
 - Every matching and return key of Table K.6-1 that an order holds, in sequences too; date and time of the
-  start are matched as one moment where that was negotiated. Items come in the order of their start.
+  start are matched as one moment. Items come in the order of their start.
 - A step leaves the list when it has ended, when it has begun, or never, by configuration.
 - FF01 says that a key could not be matched on. C-CANCEL is looked for before every item.
 """

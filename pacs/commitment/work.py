@@ -24,8 +24,8 @@ TELL: Final = "commitment-tell"
 ON_A_NEW: Final = "new association"
 
 _ME: Final = system("commitment")
-# Half a day in all: stations are switched off for the night.
-_RETRY: Final = Backoff(attempts=40, first_s=1.0, longest_s=1800.0)
+# A week in all: stations are switched off over holidays, and nobody should have to ask again for them.
+_RETRY: Final = Backoff(attempts=460, first_s=1.0, longest_s=1800.0)
 _LONGEST_S: Final = 6 * 3600.0  # a study may be large, and lie on the cold tier
 _HELD_S: Final = 10.0
 _TELLERS: Final = 4  # one station that hangs does not keep the others waiting

@@ -4,6 +4,7 @@ A wrong or unknown character set must never keep an object out of the archive: w
 decoded becomes U+FFFD in the index and stays as it is in the stored bytes.
 """
 
+import codecs as python_codecs
 import re
 import warnings
 from functools import lru_cache
@@ -35,6 +36,10 @@ _ESCAPED: Final = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
 _RUNS: Final = re.compile(rb"[\x80-\xff]+|[\x00-\x7f]+")
 _ALONE: Final = frozenset({"utf8", "utf-8", "gb18030", "gbk"})  # Table C.12-5: no code extensions
 
+_ASCII: Final = bytes(range(0x20, 0x7F)) + rb"\x41+AEE-"
+_EXTENDING: Final = frozenset(term for term in python_encoding if term.startswith("ISO 2022 IR"))
+_SINGLE: Final = frozenset(term for term in python_encoding if term.startswith(("ISO_IR", "GB")))
+
 
 @lru_cache(maxsize=256)
 def encodings(specific_character_set: tuple[str, ...]) -> tuple[str, ...]:
@@ -44,9 +49,43 @@ def encodings(specific_character_set: tuple[str, ...]) -> tuple[str, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return tuple(convert_encodings(list(specific_character_set)))
+            found = convert_encodings(list(specific_character_set))
         except LookupError:
             return DEFAULT
+    kept = tuple(codec if _is_for_text(codec) else DEFAULT_CODEC for codec in found)
+    return kept if set(kept) != {DEFAULT_CODEC} else DEFAULT
+
+
+def _is_for_text(codec: str) -> bool:
+    """Terms that are none are looked up among Python's codecs, of which some compress, some escape and
+    some give ASCII another meaning."""
+    try:
+        return codec in python_encoding.values() or _ASCII.decode(codec, "replace") == _ASCII.decode("ascii")
+    except (LookupError, UnicodeError):
+        return False
+
+
+@lru_cache(maxsize=256)
+def terms(specific_character_set: tuple[str, ...]) -> tuple[str, ...]:
+    """The same in Defined Terms (PS3.3 Tables C.12-2 to C.12-5): some write ISO IR 100, UTF-8, or several
+    values without code extensions. Empty for what has none."""
+    codecs = encodings(specific_character_set)
+    proper = _EXTENDING if len(codecs) > 1 else _SINGLE | _EXTENDING
+    if len(codecs) == len(specific_character_set) and {*proper, ""}.issuperset(specific_character_set):
+        return specific_character_set
+    # Of two terms for one codec the later: Latin-1 holds all that ASCII does.
+    by_codec = {_codec(python_encoding[term]): term for term in sorted(proper, key=_broadest_last)}
+    names = [_codec(codec) for codec in codecs]
+    return tuple(by_codec[name] for name in names) if by_codec.keys() >= set(names) else ()
+
+
+def _broadest_last(term: str) -> tuple[bool, bool, str]:
+    """ISO IR 6 before others, and terms of code extensions before those that stand alone."""
+    return not term.endswith("IR 6"), not term.startswith("ISO 2022"), term
+
+
+def _codec(name: str) -> str:
+    return python_codecs.lookup(name).name
 
 
 def decode(raw: bytes, codecs: tuple[str, ...], vr: str) -> str:
@@ -54,6 +93,9 @@ def decode(raw: bytes, codecs: tuple[str, ...], vr: str) -> str:
     if b"\x1b" not in raw:
         if raw.isascii():
             return raw.decode("ascii")
+        if codecs == DEFAULT:
+            # Bytes beyond ASCII without a character set that has them are wrong but common.
+            return _last_resort(raw, DEFAULT_CODEC)
         if len(codecs) == 1:
             try:
                 return raw.decode(codecs[0])

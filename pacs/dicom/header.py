@@ -22,6 +22,10 @@ _SHORT_VRS = frozenset(
     | {b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
 )
 MAX_DEPTH = 64
+# Many times what any object needs; without them a file of nothing but headers would fill the memory.
+MAX_ELEMENTS = 1 << 16  # of one data set, those of its items apart
+MAX_ITEMS = 1 << 20
+_ZEROS = bytes(1 << 20)
 
 Buffer = memoryview
 
@@ -69,13 +73,15 @@ class FileMeta:
 
 @dataclass(slots=True)
 class Walk:
-    """A walk may stop at encapsulated pixel data; `resume` goes on behind it."""
+    """A walk may stop at encapsulated pixel data; `resume` goes on behind it. `items_left` is how many
+    items there may still be, for all walkers of it."""
 
     buffer: Buffer
     implicit: bool
     big_endian: bool
     dataset: DataSet
     pixels: Element | None = None
+    items_left: list[int] = field(default_factory=lambda: [MAX_ITEMS])
 
 
 def part10_prefix(
@@ -226,9 +232,13 @@ class _Walker:
     def data_set(self, into: DataSet, pos: int, end: int, depth: int, *, delimited: bool = False) -> int:
         """Read elements until `end` or, in an item of undefined length, its delimiter."""
         elements, buffer = into.elements, self._buffer
-        while pos + 8 <= end:
+        for _ in range(MAX_ELEMENTS):
+            if pos + 8 > end:
+                break
             group, number, length = self._tag(buffer, pos)
             tag = group << 16 | number
+            if not tag and not depth and not length and self._is_padding(pos, end):
+                break
             if group == 0xFFFE and depth and tag in {_ITEM_END, _SEQUENCE_END}:
                 # The end of a sequence closes an item that was never closed itself.
                 into.end = pos + 8 if tag == _ITEM_END else pos
@@ -244,10 +254,11 @@ class _Walker:
             if tag >= self._until and not depth:
                 into.end = pos
                 return pos
+        else:
+            raise Unreadable("unreadable", f"a data set of more than {MAX_ELEMENTS} elements")
         if delimited:
             raise Unreadable("truncated", "an item of undefined length has no end")
-        if pos != end and any(buffer[pos:end]):
-            raise Unreadable("truncated", f"{end - pos} bytes are left that hold no whole element")
+        self._check_rest(pos, end)
         into.end = pos
         return end
 
@@ -271,6 +282,17 @@ class _Walker:
         if vr == "SQ":
             self._defined(element, pos, depth)
         return element, pos
+
+    def _check_rest(self, pos: int, end: int) -> None:
+        if end - pos in range(1, 8) and any(self._buffer[pos:end]):
+            raise Unreadable("truncated", f"{end - pos} bytes are left that hold no whole element")
+
+    def _is_padding(self, pos: int, end: int) -> bool:
+        """Nothing but zeros: some fill their last block."""
+        if end > len(self._buffer):
+            return False
+        steps = range(pos, end, len(_ZEROS))
+        return all(self._buffer[at : min(at + len(_ZEROS), end)] == _ZEROS[: end - at] for at in steps)
 
     def _cut(self, tag: int, missing: int) -> str:
         return f"{attributes.keyword_of(tag)} reaches {missing} bytes beyond the end"
@@ -330,7 +352,15 @@ class _Walker:
             element.vr = "UN"  # opaque bytes were promised, and opaque they stay
 
     def _as_implicit(self) -> "_Walker":
-        return _Walker(Walk(self._buffer, implicit=True, big_endian=False, dataset=DataSet()))
+        return _Walker(
+            Walk(
+                self._buffer,
+                implicit=True,
+                big_endian=False,
+                dataset=DataSet(),
+                items_left=self._state.items_left,
+            )
+        )
 
     def _skip_fragments(self, element: Element, end: int) -> int:
         """Encapsulated data below the top level (an icon image): step over its items."""
@@ -373,6 +403,9 @@ class _Walker:
             return None, pos + 8
         if tag != _ITEM:
             raise Unreadable("unreadable", f"{tag:08X} stands where a sequence item should begin")
+        self._state.items_left[0] -= 1
+        if self._state.items_left[0] < 0:
+            raise Unreadable("unreadable", f"more than {MAX_ITEMS} sequence items")
         item = DataSet(delimited=length == _UNDEFINED)
         if item.delimited:
             return item, self.data_set(item, pos + 8, end, depth + 1, delimited=True)

@@ -194,6 +194,14 @@ def test_what_is_given_up_is_shown_and_can_be_tried_again(
     assert archive.commitments.shown(ME, untold=True) == ()
 
 
+def test_a_station_may_be_away_over_the_holidays(archive: Archive, told: Told) -> None:
+    """Days pass before its result is given up, and no pause is longer than half an hour."""
+    for errand in Work(archive.stores.db, lambda _: Verdict.SAFE, told).errands():
+        pauses = [errand.retry.pause_ns(number, 0.0) for number in range(1, errand.retry.attempts)]
+        assert sum(pauses) > 4 * 86_400 * 10**9
+        assert errand.retry.pause_ns(errand.retry.attempts, 1.0) <= 1800 * 10**9
+
+
 def test_who_holds_it_tells_it(
     archive: Archive, errands: dict[str, Errand], told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@ residue, and nothing is lost. In the middle of C-STORE: see test_broken_associat
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
@@ -21,6 +20,7 @@ from tests.conformance.dimse.conftest import House, Open
 from tests.conformance.dimse.test_broken_associations import live, open_files, spooled
 from tests.conformance.dimse.test_commitment import ME, Served, served, some  # noqa: F401 - a fixture
 from tests.conformance.dimse.test_half_open import study_keys
+from tests.conftest import TORTURE
 from tests.support.commitment import ask, references
 from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Inbox, Station, identifier, wait_for
@@ -29,7 +29,9 @@ from tests.support.ports import free_port
 from tests.unit.dimse.fakes import CT, GET, MOVE, VERIFICATION, Peer, value
 
 EXPLICIT = "1.2.840.10008.1.2.1"
-OBJECTS = 12
+SIDE = 8 if TORTURE else 64
+OBJECTS = 5000 if TORTURE else 12
+SLOWLY_S = 0.0005 if TORTURE else 0.03
 
 
 class Moody(Inbox):
@@ -40,7 +42,7 @@ class Moody(Inbox):
 
     def handle(self, event: evt.Event) -> int:
         self.count += 1
-        time.sleep(0.03)
+        time.sleep(SLOWLY_S)
         if self.count == self.fatal:
             event.assoc.abort()
             return 0xC000
@@ -70,11 +72,13 @@ def nothing_is_left(house: House) -> None:
 
 
 def filled(open_house: Open, destination: Station) -> tuple[House, tuple[DicomObject, ...]]:
-    house, items = open_house(destination), ct_series(OBJECTS, rows=64, columns=64)
+    house, items = open_house(destination), ct_series(OBJECTS, rows=SIDE, columns=SIDE)
     assert set(house.client.store(items).values()) == {0}
     return house, items
 
 
+@pytest.mark.torture
+@pytest.mark.timeout(900 if TORTURE else 300)
 def test_who_asked_for_a_move_aborts(open_house: Open) -> None:
     with moody() as destination:
         house, items = filled(open_house, destination)
@@ -93,6 +97,8 @@ def test_who_asked_for_a_move_aborts(open_house: Open) -> None:
         assert set(destination.inbox.objects) == {item.instance for item in items}
 
 
+@pytest.mark.torture
+@pytest.mark.timeout(900 if TORTURE else 300)
 def test_the_destination_of_a_move_aborts(open_house: Open) -> None:
     """It is called again for the others; the one it aborted at is listed."""
     with moody(fatal=4) as destination:
@@ -108,6 +114,8 @@ def test_the_destination_of_a_move_aborts(open_house: Open) -> None:
         assert set(destination.inbox.objects) == {item.instance for item in items} - {items[3].instance}
 
 
+@pytest.mark.torture
+@pytest.mark.timeout(900 if TORTURE else 300)
 def test_who_gets_aborts(open_house: Open) -> None:
     with moody() as destination:
         house, items = filled(open_house, destination)
@@ -157,4 +165,4 @@ def test_a_commitment_is_told_by_calling_when_its_association_is_aborted(
         association.abort()
     report = served.modality.reports.of(transaction)
     assert report.kept == {item.instance for item in items}
-    assert not [one for one in threading.enumerate() if one.name.startswith("pending")]
+    wait_for(lambda: not live("pending"))

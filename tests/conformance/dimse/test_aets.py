@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from dimse.command import Command, Operation
+from dimse.contexts import MODALITY_WORKLIST, PERFORMED_STEP, STORAGE_COMMITMENT
 from dimse.pdu import Kind
+from dimse.report import INSTANCE
 from pacs.auth.actor import system
 from pacs.config import Peer as Known
-from pacs.config.peers import RightName
+from pacs.config.peers import RIGHTS, RightName
 from pacs.dicom import uids
 from tests.conformance.dimse.conftest import House, Open, serving
 from tests.support.dimse_client import Client, identifier
@@ -28,16 +30,18 @@ PERMANENT_CALLING = (1, 1, 3)
 IDENTIFIER = (
     bytes.fromhex("0800 5200 4353 0600") + b"STUDY " + bytes.fromhex("2000 0D00 5549 0400") + b"1.2\0"
 )
-NEEDED: dict[Operation, tuple[RightName, str]] = {
-    Operation.C_ECHO: ("echo", VERIFICATION),
-    Operation.C_STORE: ("store", CT),
-    Operation.C_FIND: ("query", FIND),
-    Operation.C_MOVE: ("retrieve", MOVE),
-    Operation.C_GET: ("retrieve", GET),
+NEEDED: dict[tuple[Operation, str], RightName] = {
+    (Operation.C_ECHO, VERIFICATION): "echo",
+    (Operation.C_STORE, CT): "store",
+    (Operation.C_FIND, FIND): "query",
+    (Operation.C_MOVE, MOVE): "retrieve",
+    (Operation.C_GET, GET): "retrieve",
+    (Operation.N_ACTION, STORAGE_COMMITMENT): "commitment",
+    (Operation.C_FIND, MODALITY_WORKLIST): "worklist",
+    (Operation.N_CREATE, PERFORMED_STEP): "mpps",
+    (Operation.N_SET, PERFORMED_STEP): "mpps",
 }
-
-
-ONE_RIGHT: tuple[RightName, ...] = ("echo", "store", "query", "retrieve")
+COMPOSITE = dict(reversed(NEEDED))
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         Known("AWAY", "192.0.2.1"),
         Known(LONGEST, HERE),
         Known("SENDER", HERE, roles=("sender",), rights=("query", "store")),
-        *(Known(right.upper(), HERE, rights=(right,)) for right in ONE_RIGHT),
+        *(Known(right.upper(), HERE, rights=(right,)) for right in RIGHTS),
     )
     with serving(tmp_path_factory.mktemp("guarded"), callers=callers, require_called_aet=True) as house:
         yield house
@@ -71,14 +75,22 @@ def rejected(house: House, **titles: Any) -> tuple[int, int, int] | None:
         return body[1], body[2], body[3]
 
 
-def status(house: House, operation: Operation, aet: str = "PEER") -> int | None:
-    model = NEEDED[operation][1]
+def status(
+    house: House, operation: Operation, aet: str = "PEER", *, model: str = "", destination: str = "PEER"
+) -> int | None:
+    model = model or COMPOSITE[operation]
+    requested = operation in {Operation.N_ACTION, Operation.N_SET}
     message = Command(
         operation,
         message_id=1,
-        sop_class=model,
-        sop_instance="1.2.3" if operation is Operation.C_STORE else "",
-        move_destination="PEER",
+        sop_class="" if requested else model,
+        sop_instance="1.2.3" if operation in {Operation.C_STORE, Operation.N_CREATE} else "",
+        requested_sop_class=model if requested else "",
+        requested_sop_instance=(
+            "" if not requested else INSTANCE if model == STORAGE_COMMITMENT else "1.2.3"
+        ),
+        action_type=1 if operation is Operation.N_ACTION else None,
+        move_destination=destination,
         dataset_type=0x0101 if operation is Operation.C_ECHO else 1,
     )
     with caller(house) as peer:
@@ -139,10 +151,19 @@ def test_dcmtk_is_told_which_title_is_wrong(guarded: House) -> None:
     assert "Rejected Permanent" in said
 
 
-@pytest.mark.parametrize("right", ONE_RIGHT)
+@pytest.mark.parametrize("right", RIGHTS)
 def test_a_right_opens_its_own_services_and_no_other(guarded: House, right: RightName) -> None:
-    allowed = {operation for operation in NEEDED if status(guarded, operation, right.upper()) != 0x0124}
-    assert allowed == {operation for operation, (needed, _) in NEEDED.items() if needed == right}
+    allowed = {
+        (operation, model)
+        for operation, model in NEEDED
+        if status(guarded, operation, right.upper(), model=model) != 0x0124
+    }
+    assert allowed == {asked for asked, needed in NEEDED.items() if needed == right}
+
+
+def test_who_may_not_retrieve_does_not_learn_which_destinations_there_are(guarded: House) -> None:
+    for aet, expected in (("RETRIEVE", 0xA801), ("STORE", 0x0124)):
+        assert status(guarded, Operation.C_MOVE, aet, destination="NOWHERE") == expected
 
 
 def test_no_role_is_made_of_a_right(guarded: House) -> None:

@@ -23,6 +23,7 @@ from pacs.config import Config, DimseConfig, Peer
 from pacs.dicom.attributes import tag_of
 from pacs.dicom.uids import EXPLICIT_LE
 from pacs.runtime import Archive, open_archive
+from tests.conftest import TORTURE
 from tests.support.commitment import Modality, Report, ask, listening, modality, references
 from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Client, wait_for
@@ -33,6 +34,7 @@ from tests.unit.dimse.fakes import Peer as Raw
 
 ME = Actor("me", frozenset(Role), "here", "cli")
 MR = "1.2.840.10008.5.1.4.1.1.4"
+MANY = 10_000 if TORTURE else 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,19 @@ def test_a_station_that_is_away_is_called_again(served: Served) -> None:
     port = served.archive.config.dimse.peers["AWAY"].port
     with listening(served.modality.reports, port):
         assert served.modality.reports.of(transaction).event_type == 1
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("aet", ["MODALITY", "CALLBACK"])
+def test_thousands_of_objects_in_one_request(served: Served, aet: str) -> None:
+    """Each is listed once, as kept or with its reason, over either way."""
+    items = some(20)
+    served.store(*items)
+    absent = [(items[0].sop_class, fresh_uid()) for _ in range(MANY - len(items))]
+    transaction = served.called(aet).ask(served.port, [*references(items), *absent, *references(items[:5])])
+    report = served.modality.reports.of(transaction, 300.0)
+    assert report.kept == {item.instance for item in items}
+    assert report.failed == {instance: 0x0112 for _, instance in absent}
 
 
 def test_a_station_without_an_address_is_shown(served: Served) -> None:

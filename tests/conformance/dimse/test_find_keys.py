@@ -178,7 +178,13 @@ def test_what_cannot_be_matched_is_said(house: House) -> None:
 
 @pytest.mark.parametrize(
     ("level", "root", "expected"),
-    [("PATIENT", STUDY_ROOT, 0xA900), ("FRAME", STUDY_ROOT, 0xA900), ("", PATIENT_ROOT, 0xA900)],
+    [
+        ("PATIENT", STUDY_ROOT, 0xA900),
+        ("FRAME", STUDY_ROOT, 0xA900),
+        ("", PATIENT_ROOT, 0xA900),
+        ("STUDY1", STUDY_ROOT, 0xA900),
+        ("STUDY\\SERIES", STUDY_ROOT, 0xA900),
+    ],
 )
 def test_a_level_that_the_model_does_not_have(house: House, level: str, root: UID, expected: int) -> None:
     assert house.client.find(identifier(level, PatientID=""), root) == (expected, [])

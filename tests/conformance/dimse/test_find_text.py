@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import Final
 
@@ -194,6 +195,34 @@ def test_what_the_character_set_of_the_request_lacks_is_answered_in_unicode(hous
 def test_bytes_beyond_ascii_that_nothing_explains(house: House, terms: str | None, raw: bytes) -> None:
     (found,) = ask(house.client, terms, raw)
     assert (found.PatientID, terms_of(found)) == ("latin", UTF8)
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        ("UTF-8", UTF8),
+        ("ISO IR 100", "ISO_IR 100"),
+        ("ISO_IR 100\\ISO_IR 192", "ISO_IR 100"),
+        ("cp1252", UTF8),
+        ("hex", UTF8),
+    ],
+)
+def test_an_answer_calls_its_character_set_by_a_term_that_is_one(house: House, terms: str, said: str) -> None:
+    (found,) = ask(house.client, terms, b"Buc*")
+    assert (terms_of(found), name_of(found)) == (said, NAMES["latin"].encode(CODECS[said]))
+
+
+@pytest.mark.parametrize("terms", ["hex", "idna", "\\zlib", "UTF-7", "\xff\xfe", "utf16"])
+def test_a_character_set_that_is_none_keeps_no_object_out(house: House, terms: str) -> None:
+    """Python has codecs of these names, which are none for text."""
+    raw = terms.encode("latin-1")
+    (item,) = one_of(Patient("Mehrländer^Ä", f"nonsense-{raw.hex()}"))
+    size = struct.unpack_from("<H", item.dataset, 6)[0]  # (0008,0005) comes first
+    assert item.dataset.startswith(b"\x08\x00\x05\x00CS")
+    wrong = replace(item, dataset=element(0x00080005, "CS", raw) + item.dataset[8 + size :])
+    assert house.client.store([wrong]) == {item.instance: 0}
+    (found,) = ask(house.client, None, "Mehrländer*".encode())[:1]
+    assert name_of(found) == "Mehrländer^Ä".encode()
 
 
 def test_a_station_is_answered_in_the_character_set_that_was_set_for_it(house: House) -> None:

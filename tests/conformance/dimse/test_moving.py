@@ -146,6 +146,65 @@ def test_cancel_stops_the_move(open_house: Open) -> None:
         assert len(destination.inbox.objects) == done
 
 
+def test_cancel_stops_the_get(open_house: Open) -> None:
+    """What is under way arrives whole; the rest never sets out."""
+    items, inbox = ct_series(60, rows=8, columns=8), Inbox()
+    house = open_house()
+    house.client.store(items)
+
+    def take(event: evt.Event) -> int:
+        if len(inbox.objects) == 3:
+            event.assoc.send_c_cancel(1, query_model=GET)
+        time.sleep(0.02)
+        return inbox.handle(event)
+
+    contexts, roles = [build_context(GET), build_context(CT, EXPLICIT)], [build_role(UID(CT), scp_role=True)]
+    with house.client.association(contexts, roles, [(evt.EVT_C_STORE, take)]) as association:
+        *_, (final, _) = association.send_c_get(of_study(*items), GET)
+    done = final.NumberOfCompletedSuboperations
+    assert (final.Status, final.NumberOfRemainingSuboperations) == (0xFE00, 60 - done)
+    assert 3 < done < 60
+    digests = {item.instance: item.digest for item in items}
+    assert len(inbox.objects) == done
+    assert all(digests[uid] == one.digest for uid, one in inbox.objects.items())
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_classes_that_the_standard_does_not_know_by_setting(open_house: Open, *, taken: bool) -> None:
+    (item,) = ct_series(1, rows=8, columns=8)
+    private = with_changes(item, SOPClassUID="1.2.826.0.1.3680043.10.1337.99")
+    house = open_house(unknown_sop_classes=taken)
+    (known,) = ct_series(1, rows=8, columns=8, study=item.study)
+    sent = {known.instance: 0, private.instance: 0 if taken else -2}
+    assert house.client.store([known, private]) == sent
+    _, got = house.client.get(of_study(item), [(CT, EXPLICIT), (private.sop_class, EXPLICIT)])
+    assert {uid: one.digest for uid, one in got.items()} == {
+        one.instance: one.digest for one in (known, private) if sent[one.instance] == 0
+    }
+
+
+@pytest.mark.parametrize("limit", [0, 4096, 16_384])
+def test_pieces_are_no_longer_than_the_requestor_takes(open_house: Open, limit: int) -> None:
+    (item,) = ct_series(1, rows=256, columns=256)
+    house, inbox, longest = open_house(), Inbox(), [0]
+    house.client.store([item])
+
+    def measure(event: evt.Event) -> None:
+        longest[0] = max(longest[0], len(event.data) - 6)
+
+    handlers = [(evt.EVT_C_STORE, inbox.handle), (evt.EVT_DATA_RECV, measure)]
+    contexts, roles = [build_context(GET), build_context(CT, EXPLICIT)], [build_role(UID(CT), scp_role=True)]
+    ae = AE("TESTER")
+    ae.requested_contexts = contexts
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 60
+    joined = ae.associate("127.0.0.1", house.port, ext_neg=roles, evt_handlers=handlers, max_pdu=limit)
+    *_, (final, _) = joined.send_c_get(of_study(item), GET)
+    joined.release()
+    assert (final.Status, inbox.objects[item.instance].digest) == (0, item.digest)
+    assert 0 < longest[0] <= (limit or 1 << 32)
+    assert limit or longest[0] > 100_000
+
+
 def run_dcmtk(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
 

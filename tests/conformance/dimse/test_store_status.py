@@ -65,6 +65,8 @@ BROKEN: dict[str, tuple[int, DicomObject]] = {
     "another instance": (0xA901, replace(changed(), instance=fresh_uid())),
     "nothing": (0xC004, replace(good(), dataset=b"")),
     "no data set": (0xC003, replace(good(), dataset=b"GIF89a, and certainly no data set at all")),
+    "nothing but zeros": (0xC004, replace(good(), dataset=bytes(4 << 20))),
+    "nothing but headers": (0xC003, replace(good(), dataset=b"\x09\0\x10\0LO\0\0" * 100_000)),
     "cut off": (0xC002, replace(good(), dataset=good().dataset[:-20])),
     "no series": (0xC004, changed(SeriesInstanceUID=None)),
     "a study that is no UID": (0xC005, without_valid_study(good())),

@@ -237,6 +237,47 @@ def test_keys_in_the_modality_s_character_set(port: int, terms: Any, name: str) 
     assert str(found[0].PatientName).split("=")[1] == name[1:]
 
 
+@pytest.mark.parametrize("terms", [None, "", "NONSENSE", "ISO_IR 6", "hex", "\xff"])
+@pytest.mark.parametrize("codec", ["latin-1", "utf-8"])
+def test_names_in_bytes_that_nothing_explains(port: int, terms: str | None, codec: str) -> None:
+    raw = b"" if terms is None else element(0x00080005, b"CS", terms.encode("latin-1"))
+    assert asked_in_bytes(port, raw + element(0x00100010, b"PN", "Müller*".encode(codec))) == (0, [b"P1"])
+
+
+@pytest.mark.parametrize(
+    ("terms", "name"),
+    [
+        ("ISO_IR 192", b"M\xfcller*"),
+        ("\\ISO 2022 IR 87", b"\x1b$B;3E"),
+        ("\\ISO 2022 IR 87", b"\x1b"),
+        ("GB18030", b"\x81*"),
+        ("\\ISO 2022 IR 149", b"\x1b$)C\xfb"),
+    ],
+    ids=["no UTF-8", "half of a Kanji", "nothing but an escape", "half of a Hanzi", "half of a Hanja"],
+)
+def test_broken_names_find_nothing_and_break_nothing(port: int, terms: str, name: bytes) -> None:
+    declared = element(0x00080005, b"CS", terms.encode())
+    assert asked_in_bytes(port, declared + element(0x00100010, b"PN", name)) == (0, [])
+
+
+def element(tag: int, vr: bytes, value: bytes) -> bytes:
+    value += b" " * (len(value) % 2)
+    return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr, len(value)) + value
+
+
+def asked_in_bytes(port: int, keys: bytes) -> tuple[int | None, list[bytes]]:
+    """The final status and the Patient IDs found by exactly these bytes."""
+    asked = Command(Operation.C_FIND, message_id=1, sop_class=str(WORKLIST), priority=0, dataset_type=1)
+    found = []
+    with Peer(socket.create_connection(("127.0.0.1", port), timeout=20)) as peer:
+        peer.associate((str(WORKLIST), uids.EXPLICIT_LE))
+        peer.request(1, asked, keys + element(0x00100020, b"LO", b""))
+        while (answer := peer.message())[0].status == 0xFF00:
+            found.append(answer[1][-2:])
+        peer.release()
+    return answer[0].status, found
+
+
 def test_time_zones_are_not_matched_and_that_is_told(port: int) -> None:
     seen: list[int] = []
     with Client(port, aet="CT1").association([build_context(worklist.WORKLIST)]) as joined:

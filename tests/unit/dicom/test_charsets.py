@@ -1,6 +1,7 @@
 """Every defined term of Specific Character Set (PS3.3 Tables C.12-2 to C.12-5): read, written, and known
 as a setting."""
 
+from encodings.aliases import aliases
 from typing import Final
 
 import pytest
@@ -92,3 +93,39 @@ def test_one_after_another(first: str, term: str, said: str) -> None:
     written = text.repertoire((first, term))
     coded = written.encode(whole, "LO")
     assert charsets.decode(coded, charsets.encodings((first, term)), "LO") == whole
+
+
+@pytest.mark.parametrize("name", sorted({*aliases.values(), "idna", "punycode", "undefined"}))
+def test_no_codec_of_another_kind_is_taken_for_a_character_set(name: str) -> None:
+    """Terms are what a sender wrote, and Python knows codecs of many names."""
+    for term in ((name,), ("", name), (name, "ISO 2022 IR 87")):
+        codecs = charsets.encodings(term)
+        assert charsets.decode(b"Doe\\x41+AEE-~^A=B", codecs, "PN") == "Doe\\x41+AEE-~^A=B"
+        assert charsets.decode(b"\xe4\x1b$B;3\xff\x1b", codecs, "PN") is not None
+        written = text.repertoire(term)
+        assert set(written.terms) <= terms.character_sets() | {""}
+        assert (
+            charsets.decode(written.encode("Doe^J", "PN"), charsets.encodings(written.terms), "PN") == "Doe^J"
+        )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (("UTF-8",), ("ISO_IR 192",)),
+        (("ISO IR 100",), ("ISO_IR 100",)),
+        (("ISO_IR 100", "ISO_IR 192"), ("ISO_IR 100",)),
+        (("ISO_IR 100", "ISO 2022 IR 87"), ("ISO 2022 IR 100", "ISO 2022 IR 87")),
+        (("", "ISO_2022_IR_87"), ("ISO 2022 IR 100", "ISO 2022 IR 87")),
+        (("", "ISO 2022 IR 87"), ("", "ISO 2022 IR 87")),
+        (("ISO 2022 58",), ("ISO 2022 IR 58",)),
+        (("cp1252",), ()),
+    ],
+)
+def test_proper_names_of_what_some_write(written: tuple[str, ...], meant: tuple[str, ...]) -> None:
+    assert charsets.terms(written) == meant
+
+
+def test_text_that_nothing_explains_is_tried_as_unicode_first() -> None:
+    for codec in ("utf-8", "latin-1"):
+        assert charsets.decode("Müller".encode(codec), charsets.encodings(("ISO_IR 6",)), "LO") == "Müller"

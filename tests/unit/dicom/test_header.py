@@ -113,3 +113,28 @@ def test_prefix_is_read_back() -> None:
         len(prefix),
     )
     assert len(prefix) % 2 == 0
+
+
+def test_zeros_behind_a_data_set_are_padding_however_many() -> None:
+    """Some fill their last block; 100 MB of zeros are no work."""
+    whole = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2) + b"CT"
+    padded = header.walk(memoryview(whole + bytes(100 << 20)), uids.EXPLICIT_LE)
+    assert padded.dataset.elements == header.walk(memoryview(whole), uids.EXPLICIT_LE).dataset.elements
+    for syntax in (uids.EXPLICIT_LE, uids.IMPLICIT_LE, uids.EXPLICIT_BE):
+        assert not header.walk(memoryview(bytes(1 << 20)), syntax).dataset.elements
+
+
+def test_a_file_of_nothing_but_headers_is_refused_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(header, "MAX_ITEMS", 1 << 12)
+    monkeypatch.setattr(header, "MAX_ELEMENTS", 1 << 12)
+    other = b"".join(struct.pack("<HH2sH", 0x0009, 0x1000 + n, b"LO", 0) for n in range(1 << 12))
+    same = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 0) * (1 << 12)
+    items = struct.pack("<HHI", 0xFFFE, 0xE000, 0) * ((1 << 12) + 1)
+    sequence = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, len(items)) + items
+    for many in (other, same, sequence):
+        with pytest.raises(Unreadable, match="more than 4096"):
+            header.walk(memoryview(many), uids.EXPLICIT_LE)
+    fewer = header.walk(memoryview(other[:-8]), uids.EXPLICIT_LE)
+    assert len(fewer.dataset.elements) == (1 << 12) - 1

@@ -12,6 +12,17 @@ from pacs.dicom import uids
 from tests.unit.dimse.fakes import CT, VERIFICATION, Running, service, store_rq, value, wrap
 
 
+def _request() -> associate.AssociateRequest:
+    contexts = (associate.Proposed(1, VERIFICATION, (uids.IMPLICIT_LE,)),)
+    return associate.AssociateRequest("HILUM", "PEER", contexts, 0)
+
+
+def proposing(*ids: int) -> bytes:
+    """A request with these presentation contexts."""
+    contexts = tuple(associate.Proposed(number, VERIFICATION, (uids.IMPLICIT_LE,)) for number in ids)
+    return associate.encode_request(replace(_request(), contexts=contexts))
+
+
 def wait_until_free(running: Running) -> None:
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
@@ -31,8 +42,25 @@ def wait_until_free(running: Running) -> None:
         (pdu.release_rq(), 2),
         (struct.pack(">BBI", 1, 0, 0xFFFFFFFF) + bytes(1000), 6),
         (struct.pack(">BBI", 1, 0, 10) + bytes(10), 6),
+        (struct.pack(">BBI", 1, 0, 0), 6),
+        (struct.pack(">BBI", 4, 0, 0), 2),
+        (proposing(*range(1, 256, 2), 1), 6),
+        (proposing(*range(1, 256, 2), 0), 6),
+        (proposing(1, 1), 6),
     ],
-    ids=["HTTP", "TLS", "P-DATA", "release", "4 GB", "short"],
+    ids=[
+        "HTTP",
+        "TLS",
+        "P-DATA",
+        "release",
+        "4 GB",
+        "short",
+        "nothing",
+        "no data",
+        "129 contexts",
+        "a 129th of another ID",
+        "the same ID twice",
+    ],
 )
 def test_what_is_no_request_is_aborted(raw: bytes, reason: int) -> None:
     with service() as running:
@@ -95,11 +123,6 @@ def test_rejections(change: dict[str, str], expected: tuple[int, int, int]) -> N
             peer.associate()
 
 
-def _request() -> associate.AssociateRequest:
-    contexts = (associate.Proposed(1, VERIFICATION, (uids.IMPLICIT_LE,)),)
-    return associate.AssociateRequest("HILUM", "PEER", contexts, 0)
-
-
 def test_another_protocol_version_is_rejected() -> None:
     with service() as running, running.peer() as peer:
         raw = bytearray(associate.encode_request(_request()))
@@ -152,6 +175,8 @@ def test_the_answer_says_our_limit() -> None:
         associate.encode_request(_request()),
         b"\x09\0\0\0\0\0",
         value(1, bytes(8), is_command=True) * 9000,
+        pdu.release_rp(),
+        struct.pack(">BBI", 5, 0, 0),
     ],
     ids=[
         "context",
@@ -163,6 +188,8 @@ def test_the_answer_says_our_limit() -> None:
         "request",
         "unknown",
         "endless command",
+        "release confirmed",
+        "release of nothing",
     ],
 )
 def test_what_breaks_the_protocol_ends_the_association_only(wrong: bytes) -> None:
