@@ -73,7 +73,7 @@ class Ingest:
         self._quarantined = quarantined
         self._spool = spool
         self._writer = Writer(hot, durable=durable)
-        self._pending = Pending(self._writer, db.flush)
+        self._pending = Pending(self._writer, db.flush, self.drop)
         self._durable = durable
         self._keep_first = keep_first
 
@@ -121,7 +121,8 @@ class Ingest:
         return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
 
     def drop(self, key: str) -> bool:
-        """Remove a file that a dead process had placed and not recorded; False for one that is recorded."""
+        """Remove a file that was placed and not recorded; False for one that is recorded. Only for files
+        of the dead, and of those who have given up. Raises Unavailable."""
         if self._is_recorded(key):
             return False
         self._hot.remove(key)
@@ -277,8 +278,8 @@ class Ingest:
             )
         except BaseException:
             recorded = withdraw(self._db, self._hot, key, spooled)
-            if recorded and self._durable and tell is _Tell.NEWS:
-                self._pending.add(spooled, key)
+            if tell is _Tell.NEWS:
+                self._follow_up(spooled, key, recorded=recorded)
             raise
         if fate in {_Fate.DUPLICATE, _Fate.KEPT_FIRST}:
             self._hot.remove(key)
@@ -306,6 +307,13 @@ class Ingest:
             if known is None:
                 return _Seen.NEVER
             return _Seen.HERE if catalog.holds(tx, known, entry) else _Seen.OTHERWISE
+
+    def _follow_up(self, spooled: Spooled, key: str, *, recorded: bool | None) -> None:
+        """Its sender was told that it failed."""
+        if recorded is None:
+            self._pending.doubt(spooled, key)
+        elif recorded and self._durable:
+            self._pending.add(spooled, key)
 
     def _is_recorded(self, key: str) -> bool:
         with self._db.read() as tx:

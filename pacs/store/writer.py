@@ -125,17 +125,17 @@ class Writer:
                 self._synced.add(entry)
 
 
-def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> bool:
+def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> bool | None:
     """Take a file back that `put` placed, unless its commit went through after all and only the answer
     was lost: then this is True.
 
-    While the index cannot say, the spool keeps its link and the next start decides."""
+    While the index cannot say, which is None, the spool keeps its link and the next start decides."""
     try:
         with db.read() as tx:
             recorded = locations.is_recorded(tx, layout.HOT, key)
     except Unavailable:
         spooled.retain()
-        return False
+        return None
     if not recorded:
         store.remove(key)
     return recorded

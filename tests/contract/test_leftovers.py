@@ -336,6 +336,34 @@ def test_a_commit_whose_answer_was_lost_still_waits_for_the_disk(
 
 
 @pytest.mark.usefixtures("hesitant")
+@pytest.mark.parametrize("committed", [True, False])
+def test_what_the_index_could_not_say_is_asked_again(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    (item,) = ct_series(1)
+    real = archive.stores.db.transact
+
+    def away(*args: Any, **how: Any) -> None:
+        if committed:
+            real(*args, **how)
+        monkeypatch.setattr(archive.stores.db, "read", unwilling)
+        raise Unavailable("the index cannot be reached")
+
+    monkeypatch.setattr(archive.stores.db, "transact", away)
+    with pytest.raises(Unavailable):
+        accept(archive, item)
+    with pytest.raises(Unavailable):
+        archive.ingest.flush()
+    assert len(waiting(archive)) == 1
+    monkeypatch.undo()
+    archive.ingest.flush()
+    assert not waiting(archive)
+    assert len(list(archive.stores.hot.walk())) == committed
+    assert isinstance(accept(archive, item), Duplicate if committed else Stored)
+    assert not list(archive.checker.check(deep=True))
+
+
+@pytest.mark.usefixtures("hesitant")
 @pytest.mark.parametrize("orders", [True, False])
 def test_links_that_went_do_not_come_back(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, *, orders: bool
