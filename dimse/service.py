@@ -19,6 +19,7 @@ from pacs.errors import PacsError
 
 _STOP_POLL: Final = 0.25
 _GRACE: Final = 5.0  # seconds that running associations get to finish when the role is told to stop
+_IDLE: Final = 1.0  # and those on which nothing is asked for so long are not waited for
 _LAST_GRACE: Final = 1.0
 _UNDECIDED: Final = 64  # connections beyond the association limit that may still be told so
 _SHORTAGE_PAUSE: Final = 0.1
@@ -98,7 +99,10 @@ class _House:
         return self._place.defers
 
     def close(self) -> None:
-        self._join(_GRACE)
+        deadline = clock.monotonic() + _GRACE
+        while self._threads and clock.monotonic() < deadline:
+            self._cut_idle()
+            self._join(_STOP_POLL)
         with self._lock:
             late, connections = list(self._open), list(self._threads.values())
         for association in late:
@@ -107,6 +111,12 @@ class _House:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self._join(_LAST_GRACE)
+
+    def _cut_idle(self) -> None:
+        with self._lock:
+            idle = [association for association in self._open if association.is_idle(_IDLE)]
+        for association in idle:
+            association.cut()
 
     def _join(self, seconds: float) -> None:
         deadline = clock.monotonic() + seconds

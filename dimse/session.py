@@ -50,8 +50,11 @@ def run(archive: Archive, actor: Actor, association: Association) -> None:
     """Serve until released. Raises ProtocolError or AssociationEnded."""
     dialogue = Dialogue(association)
     with Asides(dialogue, archive.config.dimse.idle_timeout) as asides:
+        association.rest(idle=True)
         while (incoming := asides.next()) is not None:
+            association.rest(idle=False)
             _serve(archive, actor, asides, incoming)
+            association.rest(idle=True)
 
 
 def _serve(archive: Archive, actor: Actor, asides: Asides, incoming: Incoming) -> None:

@@ -46,6 +46,16 @@ class Association:
         self._max_sent = min(peer_max_length or MAX_SENT, MAX_SENT)
         self._closing_timeout = closing_timeout
         self._values: deque[Value] = deque()
+        self._idle_since: float | None = None
+
+    def rest(self, *, idle: bool) -> None:
+        """Say whether something is asked for and not answered yet."""
+        self._idle_since = clock.monotonic() if idle else None
+
+    def is_idle(self, seconds: float) -> bool:
+        """Whether nothing was asked for so long. For any thread."""
+        since = self._idle_since
+        return since is not None and clock.monotonic() - since >= seconds
 
     def next_value(self) -> Value | None:
         """The next presentation data value; None when the peer has released the association, which

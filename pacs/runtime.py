@@ -145,9 +145,10 @@ class Archive:
         url = self.config.broker.url
         return () if not url or services.lookup("broker", services.PROBES)(url) else ("broker",)
 
-    def recover(self) -> int:
-        """Finish what dead processes left; returns how many objects that were."""
-        return recover(self.ingest, self.stores.spool, self.stores.hot)
+    def recover(self, *, wait: bool = True) -> int:
+        """Finish what dead processes left; returns how many objects that were. `wait` for others that
+        are at it."""
+        return recover(self.ingest, self.stores.spool, self.stores.hot, wait=wait)
 
     def rebuild(self, progress: Callable[[int], None]) -> int:
         """Make the index anew from the stored objects; `pacs.ingest.check` says what that means."""
@@ -165,7 +166,7 @@ class Archive:
         db, events_kept_s = self.stores.db, self.config.changes.keep_days * _DAY_S
         settler = Settler(db, quiet_s=self.config.reading.quiet_seconds)
         chores = (
-            Chore("recover", lambda: self.recover() > 0, every_s=_RECOVER_EVERY_S),
+            Chore("recover", lambda: self.recover(wait=False) > 0, every_s=_RECOVER_EVERY_S),
             Chore("settle", settler.fire),
             Chore("performed", Whole(db).settle, every_s=_LOOK_FOR_WHOLE_EVERY_S),
             Chore("claims", self.worklist.sweep, every_s=1.0),

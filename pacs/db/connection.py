@@ -1,6 +1,5 @@
 """The database connection: SQLite (WAL) embedded, PostgreSQL by URL; the same calls for both."""
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from pacs import log
 from pacs.db.changes import Changes, Version
 from pacs.db.interrupt import watched
+from pacs.db.journal import Journal
 from pacs.db.prepared import translated
 from pacs.db.turn import Turn
 from pacs.errors import Invalid, Unavailable
@@ -49,14 +49,15 @@ class Database:
             options["pool_pre_ping"] = True
         self._engine = sa.create_engine(self._url, **options)
         self._turn: Turn | None = None
-        self._journal = ""
+        self._journal: Journal | None = None
         if self.dialect == "sqlite":
             if self._url.database:
                 self._turn = Turn(Path(f"{self._url.database}-turn"))
-                self._journal = f"{self._url.database}-wal" if durable else ""
+                self._journal = Journal(Path(f"{self._url.database}-wal")) if durable else None
             _tune_sqlite(self._engine, durable=durable)
-        elif not durable:
-            event.listen(self._engine, "connect", _pg_asynchronous_commit)
+        else:
+            listener = _pg_synchronous_commit if durable else _pg_asynchronous_commit
+            event.listen(self._engine, "connect", listener)
         self._changes = (
             Changes(self._url.database) if self.dialect == "sqlite" and self._url.database else None
         )
@@ -91,6 +92,8 @@ class Database:
         `work` must be safe to repeat: what it did was rolled back. With `later` the rows may be durable
         only once `flush` or another transaction has returned: SQLite then does not wait for the disk.
         """
+        if later and self._journal is not None:
+            self._journal.watch()
         for attempt in range(_RETRIES):
             try:
                 with self._writing(later=later) as connection:
@@ -105,20 +108,29 @@ class Database:
 
     def flush(self) -> None:
         """Make every committed row durable. Raises Unavailable."""
-        if not self._journal:
+        if self._journal is None:
             return
-        try:
-            fd = os.open(self._journal, os.O_RDONLY | os.O_CLOEXEC)
+        if self._journal.is_damaged:
+            self._write_back()
+            self._journal.trust()
+        else:
+            self._journal.sync()
+
+    def _write_back(self) -> None:
+        """All that is in the journal to the database file, and that to the disk. Raises Unavailable."""
+        with self._translated(), self._turn.taken() if self._turn else nullcontext():
+            connection = self._engine.connect()
             try:
-                os.fdatasync(fd)
+                raw: Any = connection.connection.dbapi_connection
+                with translated(connection, "PRAGMA wal_checkpoint"):
+                    raw.execute("PRAGMA busy_timeout = 1000")
+                    raw.execute("PRAGMA synchronous = FULL")
+                    _, pages, written = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             finally:
-                os.close(fd)
-        except FileNotFoundError:  # all of it has been written back to the database, which was synced then
-            return
-        except OSError as error:
-            raise Unavailable(
-                f"the index's journal cannot be synced: {error.strerror}", hint="look at its disk"
-            ) from error
+                connection.invalidate()  # it is set up otherwise than the others now
+                connection.close()
+        if pages != written:
+            raise Unavailable("the index's journal is being read", hint="it is tried again")
 
     def version(self) -> Version | None:
         """Another one after every commit by whomever, and the same as long as there is none; None where
@@ -128,6 +140,8 @@ class Database:
     def close(self) -> None:
         if self._changes:
             self._changes.close()
+        if self._journal is not None:
+            self._journal.close()
         self._engine.dispose()
         if self._turn:
             self._turn.close()
@@ -212,6 +226,16 @@ def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
                     raw.execute(f"PRAGMA synchronous = {wanted}")
                     connection.info[_SYNCHRONOUS] = wanted
             raw.execute(begin)
+
+
+def _pg_synchronous_commit(raw: Any, _record: Any) -> None:
+    """Whatever the server's own setting: a commit that returned is durable. Stricter ones are left."""
+    with raw.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false)"
+            " WHERE current_setting('synchronous_commit') = 'off'"
+        )
+    raw.commit()
 
 
 def _pg_asynchronous_commit(raw: Any, _record: Any) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 from functools import partial
+from pathlib import Path
 
 from pacs.audit.record import record
 from pacs.auth.actor import Actor
@@ -24,7 +25,7 @@ from pacs.store.disk import DiskStore
 from pacs.store.locations import Location
 from pacs.store.quarantined import Quarantined
 from pacs.store.spool import Spool, Spooled
-from pacs.store.writer import Writer, quarantine, withdraw
+from pacs.store.writer import Writer, quarantine, quarantine_key, withdraw
 
 
 class _Fate(Enum):
@@ -72,7 +73,7 @@ class Ingest:
         self._quarantined = quarantined
         self._spool = spool
         self._writer = Writer(hot, durable=durable)
-        self._pending = Pending(self._writer, db.flush)
+        self._pending = Pending(self._writer, db.flush, self.drop)
         self._durable = durable
         self._keep_first = keep_first
 
@@ -119,6 +120,26 @@ class Ingest:
             _tell_refusal(tx, actor, broken, "")
         return Refused(broken.rule, str(broken), broken.sop_class, broken.sop_instance)
 
+    def drop(self, key: str) -> bool:
+        """Remove a file that was placed and not recorded; False for one that is recorded. Only for files
+        of the dead, and of those who have given up. Raises Unavailable."""
+        if self._is_recorded(key):
+            return False
+        self._hot.remove(key)
+        return True
+
+    def finish_refusal(self, actor: Actor, spooled: Spooled) -> bool:
+        """Note what a dead process had refused; False for what is not in quarantine. Raises Unavailable."""
+        key = quarantine_key(spooled)
+        if not self._quarantined.is_same(key, spooled.fileno()):
+            return False
+        with self._db.read() as tx:
+            if quarantined.is_recorded(tx, key):
+                return True
+        quarantine(self._quarantined, spooled, durable=self._durable)
+        self._note_refusal(actor, spooled, _why_refused(spooled), key)
+        return True
+
     def finish(self, actor: Actor, spooled: Spooled, key: str) -> str:
         """Take up what a dead process had spooled whole but may not have recorded, or recorded at a place
         whose name the disk has lost. `key` is the place where the file stands, if it does.
@@ -136,7 +157,9 @@ class Ingest:
             if place.tier == layout.HOT and not self._hot.exists(place.key):
                 self._writer.link(spooled, place.key)
                 return place.key
-        key = key or self._writer.place(spooled, entry.key)
+        key = key or self._writer.place(
+            spooled, entry.key, only_new=spooled.only_new, taken=self._is_recorded
+        )
         receipt = self._settle(actor, entry, key, spooled, tell=_Tell.AGAIN)
         return key if isinstance(receipt, Stored | Superseded) else ""
 
@@ -144,6 +167,10 @@ class Ingest:
         """What stands at these places, and all that is recorded. Raises Unavailable."""
         if self._durable:
             self._pending.make_durable(keys)
+
+    def release(self, links: Iterable[Path]) -> None:
+        """Remove spooled files of the dead. Raises Unavailable."""
+        self._writer.release(links)
 
     def flush(self) -> None:
         """Returns when nothing that was accepted needs its spooled file any more. Raises Unavailable."""
@@ -175,13 +202,7 @@ class Ingest:
 
     def requarantine(self, actor: Actor, stored: Spooled, key: str) -> None:
         """Record a quarantined file in an index that does not know it."""
-        try:
-            meta, proper = file_meta(stored)
-            if proper:
-                examine(stored, meta, Expected())
-            broken = Broken("keep-first", RULES["keep-first"])
-        except Broken as found:
-            broken = found
+        broken = _why_refused(stored)
         with self._db.write() as tx:
             quarantined.note(tx, _kept(actor, stored, broken, key))
 
@@ -229,8 +250,10 @@ class Ingest:
         known = self._known(entry)
         if known is _Seen.HERE:
             return self._answer(self._record_duplicate(actor, entry), entry)
-        place = self._writer.place if self._durable else self._writer.put
-        key = place(spooled, entry.key)
+        if self._durable:
+            key = self._writer.place(spooled, entry.key, only_new=actor.scope is not None)
+        else:
+            key = self._writer.put(spooled, entry.key)
         return self._settle(actor, entry, key, spooled, new=known is _Seen.NEVER)
 
     def _settle(
@@ -245,7 +268,7 @@ class Ingest:
     ) -> Receipt:
         """`new`: its UID was not known a moment ago, so that is tried first."""
         location = Location(layout.HOT, key, 0, entry.size)
-        keep_first = self._keep_first or actor.scope is not None
+        keep_first = self._keep_first or actor.scope is not None or spooled.only_new
         try:
             fate = self._transact(
                 lambda hope, tx: self._settled(
@@ -254,7 +277,9 @@ class Ingest:
                 later=True,
             )
         except BaseException:
-            withdraw(self._db, self._hot, key, spooled)
+            recorded = withdraw(self._db, self._hot, key, spooled)
+            if tell is _Tell.NEWS:
+                self._follow_up(spooled, key, recorded=recorded)
             raise
         if fate in {_Fate.DUPLICATE, _Fate.KEPT_FIRST}:
             self._hot.remove(key)
@@ -282,6 +307,17 @@ class Ingest:
             if known is None:
                 return _Seen.NEVER
             return _Seen.HERE if catalog.holds(tx, known, entry) else _Seen.OTHERWISE
+
+    def _follow_up(self, spooled: Spooled, key: str, *, recorded: bool | None) -> None:
+        """Its sender was told that it failed."""
+        if recorded is None:
+            self._pending.doubt(spooled, key)
+        elif recorded and self._durable:
+            self._pending.add(spooled, key)
+
+    def _is_recorded(self, key: str) -> bool:
+        with self._db.read() as tx:
+            return locations.is_recorded(tx, layout.HOT, key)
 
     def _record_duplicate(self, actor: Actor, entry: Entry) -> _Fate:
         with self._db.write() as tx:
@@ -390,6 +426,17 @@ def _is_thrown(tx: Transaction, entry: Entry, location: Location) -> bool:
 def _in_other_form(tx: Transaction, entry: Entry) -> bool:
     known = catalog.find(tx, entry.key.instance)
     return known is not None and not catalog.rests(tx, known, entry)
+
+
+def _why_refused(stored: Spooled) -> Broken:
+    """As far as the file tells."""
+    try:
+        meta, proper = file_meta(stored)
+        if proper:
+            examine(stored, meta, Expected())
+    except Broken as broken:
+        return broken
+    return Broken("keep-first", RULES["keep-first"])
 
 
 def _tell_refusal(tx: Transaction, actor: Actor, broken: Broken, key: str) -> None:

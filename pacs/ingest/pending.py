@@ -7,7 +7,6 @@ Whatever happens in between, a start finds these and finishes them (`pacs.ingest
 
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +23,15 @@ _log = log.get(__name__)
 
 
 class Pending:
-    """Thread-safe; one per process. `flush_index` makes every committed row durable."""
+    """Thread-safe; one per process. `flush_index` makes every committed row durable, `drop` removes the
+    file of a key unless that is recorded: then it is False."""
 
-    def __init__(self, writer: Writer, flush_index: Callable[[], None]) -> None:
+    def __init__(self, writer: Writer, flush_index: Callable[[], None], drop: Callable[[str], bool]) -> None:
         self._writer = writer
         self._flush_index = flush_index
+        self._drop = drop
         self._waiting: list[tuple[Path, str]] = []
+        self._doubtful: list[tuple[Path, str]] = []
         self._changing = threading.Lock()
         self._flushing = threading.Lock()
         self._many = threading.Event()
@@ -42,17 +44,23 @@ class Pending:
         with self._changing:
             self._waiting.append((spooled.path, key))
             count = len(self._waiting)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="pending", daemon=True)
-                self._thread.start()
+            self._start()
         if count >= _MANY:
             self._many.set()
         if count >= _MOST:
             self.flush()
 
+    def doubt(self, spooled: Spooled, key: str) -> None:
+        """The object is placed at `key`, and the index cannot say just now whether it is recorded."""
+        spooled.retain()
+        with self._changing:
+            self._doubtful.append((spooled.path, key))
+            self._start()
+
     def flush(self) -> None:
-        """Returns when all that was added before is durable. Raises Unavailable."""
+        """Returns when all that was added before is durable, and no doubt is left. Raises Unavailable."""
         with self._flushing:
+            self._decide()
             with self._changing:
                 waiting, self._waiting = self._waiting, []
             try:
@@ -61,9 +69,19 @@ class Pending:
                 with self._changing:
                     self._waiting[:0] = waiting
                 raise
-            for path, _ in waiting:
-                with suppress(OSError):  # a start comes upon it again
-                    path.unlink()
+            self._writer.release(path for path, _ in waiting)
+
+    def _decide(self) -> None:
+        """One after the other, so that those that are decided stay so when the index goes away again."""
+        while self._doubtful:
+            path, key = self._doubtful[0]
+            if self._drop(key):
+                self._writer.release([path])
+            else:
+                with self._changing:
+                    self._waiting.append((path, key))
+            with self._changing:
+                del self._doubtful[0]
 
     def make_durable(self, keys: Iterable[str]) -> None:
         """Names in the hot tier first, so that no durable row names a file that is not there."""
@@ -89,9 +107,14 @@ class Pending:
             self._many.clear()
             delay = _DELAY_S if self._flushed() else _RETRY_S
             with self._changing:
-                if not self._waiting:
+                if not self._waiting and not self._doubtful:
                     self._thread = None
                     return
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="pending", daemon=True)
+            self._thread.start()
 
     def _flushed(self) -> bool:
         try:

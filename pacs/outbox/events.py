@@ -66,10 +66,11 @@ def leap(tx: sa.Connection) -> None:
         tx.execute(_LEAP)
 
 
+_FAR = 100_000  # more than all processes together tell of before it is durable
 _LEAP = (
     sa.update(schema.outbox)
     .where(schema.outbox.c.seq == sa.select(sa.func.max(schema.outbox.c.seq)).scalar_subquery())
-    .values(seq=schema.outbox.c.seq + 1000)
+    .values(seq=schema.outbox.c.seq + _FAR)
 )
 
 

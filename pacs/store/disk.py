@@ -100,6 +100,13 @@ class DiskStore:
     def exists(self, key: str) -> bool:
         return (self.root / key).is_file()
 
+    def is_same(self, key: str, fd: int) -> bool:
+        """Whether the open file is the one that stands there."""
+        try:
+            return os.path.samestat((self.root / key).stat(), os.fstat(fd))
+        except OSError:
+            return False
+
     def size(self, key: str) -> int | None:
         """Bytes of a file; None when it cannot be looked at."""
         try:

@@ -2,8 +2,8 @@
 
 A folder belongs to whoever holds the lock on its `.lock` file; the kernel lets go of it when the
 process dies, however it dies. What a dead process left is then seen by `abandoned`: a file whose
-name holds a seal may have been acknowledged if its bytes still fit the seal, one without a seal and
-without a second link was never.
+name holds a seal may have been acknowledged if its bytes still fit the seal, one without a seal was
+never, unless the index has it.
 """
 
 import errno
@@ -20,13 +20,18 @@ from typing import Self
 from pacs import clock
 from pacs.dicom import header
 from pacs.errors import Unavailable
+from pacs.store import filesystem
+from pacs.store.folder import sync_folder
 
 _LOCK = ".lock"
+_RECOVERY = ".recovery"  # whose lock is held by who looks at what the dead left
+_AT_ONCE = 256
 _PIECE = 1 << 20  # bytes
 _HEAD_LIMIT = 1 << 16  # bytes; File Meta Information is a few hundred
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MARK = "-"
 _SEAL = 32  # hexadecimal digits
+_ONLY_NEW = ".new"
 
 
 class Spooled:
@@ -113,13 +118,19 @@ class Spooled:
     @property
     def fits(self) -> bool:
         """Whether the bytes are those that it was marked with."""
-        return self.path.name.partition(_MARK)[2] == self._seal()
+        return self.path.name.partition(_MARK)[2].removesuffix(_ONLY_NEW) == self._seal()
 
-    def mark(self) -> None:
-        """Say in its name what the bytes must be. A disk that loses its power may keep a name and not
-        all of the bytes; who finds the file then can tell."""
+    @property
+    def only_new(self) -> bool:
+        """Whether it may take nothing's place."""
+        return self.path.name.endswith(_ONLY_NEW)
+
+    def mark(self, *, only_new: bool = False) -> None:
+        """Say in its name what the bytes must be, and whether they may take nothing's place. A disk
+        that loses its power may keep a name and not all of the bytes; who finds the file can tell."""
+        name = f"{self.name}{_MARK}{self._seal()}{_ONLY_NEW if only_new else ''}"
         with translated():
-            self.path = self.path.rename(self.path.with_name(f"{self.name}{_MARK}{self._seal()}"))
+            self.path = self.path.rename(self.path.with_name(name))
 
     def _seal(self) -> str:
         return hashlib.sha256(f"{self.prefix_digest}{self.digest}".encode()).hexdigest()[:_SEAL]
@@ -138,7 +149,8 @@ class Spooled:
         if self._head is not None:
             self._settle_head(self._head, 0)
         self.received_ns = self.received_ns or clock.now_ns()
-        os.utime(self._fd, ns=(self.received_ns, self.received_ns))
+        with translated():
+            os.utime(self._fd, ns=(self.received_ns, self.received_ns))
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -174,27 +186,45 @@ class Spool:
         self._lock = os.open(hidden / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.folder = hidden.rename(root / name)  # seen by others only once it is locked
+        if not filesystem.keeps_order(root):  # or what is in it could be found under the hidden name
+            sync_folder(root)
 
     def create(self) -> Spooled:
         """A new, empty spooled object. Raises Unavailable when the disk is full or fails."""
         with translated():
             return Spooled(self.folder / secrets.token_hex(12))
 
-    def abandoned(self) -> Iterator[list[Path]]:
-        """Spool files of each process that is dead. Its folder goes if it is empty afterwards."""
-        for folder in sorted(self._root.iterdir()):
-            if folder == self.folder or folder.name.startswith(".") or not folder.is_dir():
-                continue
-            lock = _try_lock(folder / _LOCK)
-            if lock is None:
-                continue
-            try:
-                yield sorted(path for path in folder.iterdir() if path.name != _LOCK)
-                if all(path.name == _LOCK for path in folder.iterdir()):
-                    (folder / _LOCK).unlink(missing_ok=True)
-                    folder.rmdir()
-            finally:
-                os.close(lock)
+    def abandoned(self, *, wait: bool = True) -> Iterator[list[Path]]:
+        """Spool files of all processes that are dead, a bounded number at a time, the first received
+        first. Folders that are empty afterwards go.
+
+        One at a time may look: with `wait` it comes back only when nobody else is at it any more."""
+        fd = os.open(self._root / _RECOVERY, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            if not _locked(fd, wait=wait):
+                return
+            folders = [folder for folder in sorted(self._root.iterdir()) if self._is_abandoned(folder)]
+            left = [path for folder in folders for path in folder.iterdir() if path.name != _LOCK]
+            left.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+            for begin in range(0, len(left), _AT_ONCE):
+                yield left[begin : begin + _AT_ONCE]
+            for folder in folders:
+                _remove(folder)
+        finally:
+            os.close(fd)
+
+    def _is_abandoned(self, folder: Path) -> bool:
+        """Nobody takes a dead process's place in its folder, so this stays true."""
+        if folder == self.folder or folder.name.startswith(".") or not folder.is_dir():
+            return False
+        try:
+            fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:  # given up
+            return True
+        try:
+            return _locked(fd, wait=False)
+        finally:
+            os.close(fd)
 
     def probe(self) -> None:
         """Raises Unavailable when nothing can be written."""
@@ -202,10 +232,8 @@ class Spool:
             probe.write(b"ready?")
 
     def close(self) -> None:
-        """Give the folder up; it goes when it is empty."""
-        (self.folder / _LOCK).unlink(missing_ok=True)
-        with suppress(OSError):
-            self.folder.rmdir()
+        """Give the folder up; it goes when it is empty, and is found by the next start when it is not."""
+        _remove(self.folder)
         os.close(self._lock)
 
 
@@ -214,18 +242,20 @@ def is_marked(path: Path) -> bool:
     return _MARK in path.name
 
 
-def _try_lock(path: Path) -> int | None:
-    """The lock of a dead owner; None when the owner lives or someone else is clearing up."""
+def _remove(folder: Path) -> None:
+    """Unless something is in it."""
+    with suppress(OSError):
+        if all(path.name == _LOCK for path in folder.iterdir()):
+            (folder / _LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def _locked(fd: int, *, wait: bool) -> bool:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
-        os.close(fd)
-        return None
-    return fd
+        return False
+    return True
 
 
 @contextmanager

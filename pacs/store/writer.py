@@ -7,7 +7,7 @@ file: that stays until the rest is durable, too (`ingest.pending`), and a start 
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pacs.dicom.uids import InstanceKey
 from pacs.errors import Unavailable
 from pacs.store import filesystem, layout, locations
 from pacs.store.disk import DiskStore
+from pacs.store.folder import sync_folder
 from pacs.store.spool import Spooled, translated
 
 _KNOWN_FOLDERS = 4096
@@ -45,18 +46,26 @@ class Writer:
             self.sync([placed])
         return placed
 
-    def place(self, spooled: Spooled, key: InstanceKey) -> str:
+    def place(
+        self,
+        spooled: Spooled,
+        key: InstanceKey,
+        *,
+        only_new: bool = False,
+        taken: Callable[[str], bool] = lambda _: False,
+    ) -> str:
         """As `put`, but what a power cut leaves for certain is the spooled file, marked with what its
-        bytes must be. Keep that until `sync` has been called for the key.
+        bytes must be, and with `only_new`, if it may take nothing's place. Keep that until `sync` has
+        been called for the key. A key that is `taken` is not given.
 
         Raises Unavailable when the disk is full or fails."""
-        spooled.mark()
+        spooled.mark(only_new=only_new)
         with translated():
             # Not fdatasync: the new name belongs to what must be there.
             os.fsync(spooled.fileno())
             if not filesystem.syncs_names(spooled.path.parent):
-                _sync(spooled.path.parent)
-            return self._link(spooled.path, layout.folder(key, spooled.received_ns), key)
+                sync_folder(spooled.path.parent)
+            return self._link(spooled.path, layout.folder(key, spooled.received_ns), key, taken)
 
     def link(self, spooled: Spooled, key: str) -> None:
         """Give a file the place that the index says it has. Raises Unavailable."""
@@ -69,15 +78,32 @@ class Writer:
         """Make the names of these places durable. Raises Unavailable."""
         with translated():
             for folder in {self._store.path(key).parent for key in keys}:
-                self._sync_parents(folder)
                 with suppress(FileNotFoundError):  # gone with all that was in it
-                    _sync(folder)
+                    self._sync_parents(folder)
+                    sync_folder(folder)
 
-    def _link(self, source: Path, relative: str, key: InstanceKey) -> str:
+    def release(self, links: Iterable[Path]) -> None:
+        """Remove links of the spool that are not needed any more. One that came back after its object
+        was purged would bring that back, too. Raises Unavailable."""
+        folders = set()
+        for path in links:
+            with suppress(OSError):  # a start comes upon it again
+                path.unlink()
+                folders.add(path.parent)
+        for folder in folders:
+            if self._durable and not filesystem.keeps_order(folder):
+                with translated(), suppress(FileNotFoundError):
+                    sync_folder(folder)
+
+    def _link(
+        self, source: Path, relative: str, key: InstanceKey, taken: Callable[[str], bool] = lambda _: False
+    ) -> str:
         folder = self._store.root / relative
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
         for name in layout.names(key):
+            if taken(f"{relative}/{name}"):
+                continue
             with suppress(FileExistsError):
                 os.link(source, folder / name)
                 return f"{relative}/{name}"
@@ -92,31 +118,32 @@ class Writer:
             with self._lock:
                 if entry in self._synced:
                     continue
-            _sync(entry.parent)
+            sync_folder(entry.parent)
             with self._lock:
                 if len(self._synced) >= _KNOWN_FOLDERS:
                     self._synced.clear()
                 self._synced.add(entry)
 
 
-def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> None:
+def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> bool | None:
     """Take a file back that `put` placed, unless its commit went through after all and only the answer
-    was lost.
+    was lost: then this is True.
 
-    While the index cannot say, the spool keeps its link and the next start decides."""
+    While the index cannot say, which is None, the spool keeps its link and the next start decides."""
     try:
         with db.read() as tx:
             recorded = locations.is_recorded(tx, layout.HOT, key)
     except Unavailable:
         spooled.retain()
-        return
+        return None
     if not recorded:
         store.remove(key)
+    return recorded
 
 
 def quarantine(store: DiskStore, spooled: Spooled, *, durable: bool) -> str:
     """Keep the bytes of a refused object for the administrator and return their key."""
-    relative = f"{layout.day(spooled.received_ns)}/{spooled.name}{layout.SUFFIX}"
+    relative = quarantine_key(spooled)
     target = store.root / relative
     with translated():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -125,13 +152,9 @@ def quarantine(store: DiskStore, spooled: Spooled, *, durable: bool) -> str:
         with suppress(FileExistsError):  # a dead process had come this far
             os.link(spooled.path, target)
         if durable:
-            _sync(target.parent)
+            sync_folder(target.parent)
     return relative
 
 
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def quarantine_key(spooled: Spooled) -> str:
+    return f"{layout.day(spooled.received_ns)}/{spooled.name}{layout.SUFFIX}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -51,7 +51,7 @@ WORK: Final[dict[str, Ask]] = {
 }
 
 
-def app() -> Starlette:
+def app() -> ASGIApp:
     """What granian serves."""
     return make_app(open_archive(Config(data=Path(os.environ[DATA]))))
 

@@ -253,7 +253,7 @@ def test_after_a_crash_what_was_durable_is_finished_and_the_rest_forgotten(opene
     spooled = archive.ingest.spool(ME)
     spooled.write(durable.part10())
     spooled.seal()
-    archive.ingest._writer.put(spooled, InstanceKey(durable.study, durable.series, durable.instance))
+    archive.ingest._writer.place(spooled, InstanceKey(durable.study, durable.series, durable.instance))
     partial = archive.ingest.spool(ME)
     partial.write(half.part10()[:1000])
     left = archive.stores.spool.folder

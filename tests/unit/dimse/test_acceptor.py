@@ -228,6 +228,22 @@ def test_a_running_association_may_finish_when_the_service_stops() -> None:
         assert not running.thread.is_alive()
 
 
+def test_who_goes_on_asking_is_served_for_a_while_when_the_service_stops() -> None:
+    with service() as running, running.peer() as peer, running.peer() as idle:
+        peer.associate()
+        idle.associate()
+        begin = time.monotonic()
+        running.stop.set()
+        while time.monotonic() < begin + 2.0:
+            assert peer.echo() == 0
+            time.sleep(0.2)
+        assert idle.aborted() == (0, 0)
+        assert peer.echo() == 0
+        peer.release()
+        running.thread.join(2)
+        assert not running.thread.is_alive()
+
+
 def test_one_that_stays_is_aborted_when_the_service_stops() -> None:
     with service(idle_timeout=60.0) as running, running.peer() as peer:
         peer.associate()
