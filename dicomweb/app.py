@@ -1,5 +1,6 @@
 """The application: the table of routes behind the guard. The skin is asynchronous, the rest is not."""
 
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import groupby
 
@@ -25,15 +26,17 @@ from pacs.runtime import Archive
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(archive: Archive) -> ASGIApp:
-    return Guard(Compressed(Site(archive)), archive)
+def make_app(archive: Archive, stopping: threading.Event | None = None) -> ASGIApp:
+    """`stopping` ends the answers that have no end of their own."""
+    return Guard(Compressed(Site(archive, stopping or threading.Event())), archive)
 
 
 class Site:
     """The table of routes as an ASGI application, for requests that have passed the guard."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, stopping: threading.Event) -> None:
         self.table = ROUTES
+        self.stopping = stopping
         self._endpoints: Addresses[dict[str, Endpoint]] = Addresses()
         self._listeners: Addresses[Listen] = Addresses()
         self._archive = archive

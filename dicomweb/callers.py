@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Protocol
 
 from pacs import log
 from pacs.crowd import DEFERENCE_S, Place
@@ -12,10 +12,17 @@ _SHORTAGE_PAUSE: Final = 0.1
 _log = log.get(__name__)
 
 
-class Callers:
-    """For one event loop. `make` gives the protocol of a connection, which says when it is over."""
+class Line(Protocol):
+    """The protocol of a connection, in whose name its place was taken."""
 
-    def __init__(self, sock: socket.socket, place: Place, make: Callable[[], asyncio.Protocol]) -> None:
+    def leave(self) -> None: ...
+
+
+class Callers:
+    """For one event loop. `make` gives the protocol of a connection, which leaves its place by itself when
+    it has begun and is over."""
+
+    def __init__(self, sock: socket.socket, place: Place, make: Callable[[], Line]) -> None:
         self._sock = sock
         self._place = place
         self._make = make
@@ -28,10 +35,12 @@ class Callers:
         self._place.begin()
         self._listen()
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Nobody comes any more, and who came has begun."""
         self._closed = True
         self._loop.remove_reader(self._sock)
         self._sock.close()
+        await asyncio.gather(*self._beginning)
 
     def _listen(self) -> None:
         if not self._closed:
@@ -65,10 +74,11 @@ class Callers:
         task.add_done_callback(self._beginning.discard)
 
     async def _begin(self, connection: socket.socket) -> None:
+        line: Any = self._make()
         try:
             connection.setblocking(False)
-            await self._loop.connect_accepted_socket(self._make, connection)
-        except OSError as error:
-            _log.warning("connection not begun reason=%s", error.strerror)
+            await self._loop.connect_accepted_socket(lambda: line, connection)
+        except Exception as error:  # noqa: BLE001 - it concerns this caller only
+            _log.warning("connection not begun reason=%s", type(error).__name__)
             connection.close()
-            self._place.go()
+            line.leave()

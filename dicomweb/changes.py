@@ -45,7 +45,7 @@ def watch(call: Call) -> Response:
         found = call.archive.changes.page(call.actor, since, limit=_LIMIT)
         return Batch([(change.token, _told(change)) for change in found.changes], found.next, found.more)
 
-    return events.stream(pull, since)
+    return events.stream(call, pull, since)
 
 
 def _told(change: Change) -> dict[str, Any]:

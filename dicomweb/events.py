@@ -1,5 +1,6 @@
 """Server-sent events: what is new is looked for now and then, and told with an id to go on from."""
 
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ import anyio
 import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
+
+from dicomweb.calls import Call
 
 _POLL_SECONDS: Final = 0.5
 _LONGEST_STREAM_SECONDS: Final = 3600.0  # then the client asks again by itself
@@ -28,15 +31,16 @@ class Batch(Generic[P]):
     more: bool
 
 
-def stream(pull: Callable[[P], Batch[P]], since: P) -> Response:
-    """What `pull` finds from `since` on, and from then on. It may block."""
-    return StreamingResponse(_lines(pull, since), media_type="text/event-stream", headers=_HEADERS)
+def stream(call: Call, pull: Callable[[P], Batch[P]], since: P) -> Response:
+    """What `pull` finds from `since` on, and from then on, until the service stops. It may block."""
+    stopping: threading.Event = call.request.app.stopping
+    return StreamingResponse(_lines(pull, since, stopping), media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _lines(pull: Callable[[P], Batch[P]], since: P) -> AsyncIterator[bytes]:
+async def _lines(pull: Callable[[P], Batch[P]], since: P, stopping: threading.Event) -> AsyncIterator[bytes]:
     end, spoke = time.monotonic() + _LONGEST_STREAM_SECONDS, time.monotonic()
     yield b"retry: 1000\n\n"
-    while time.monotonic() < end:
+    while time.monotonic() < end and not stopping.is_set():
         batch = await run_in_threadpool(pull, since)
         for name, event in batch.events:
             yield b"id: %s\ndata: %s\n\n" % (str(name).encode(), orjson.dumps(event))

@@ -1,6 +1,6 @@
 """Retrieve frames: byte ranges of the stored pixel data, or what is made of them (PS3.18 10.4.1.1.6)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -52,23 +52,33 @@ def retrieve(call: Call) -> Response:
     with ExitStack() as stack:
         found = stack.enter_context(call.archive.retrieve.frames(call.actor, call.key, numbers))
         offer = _chosen(call, found, factor)
-        return _given(call, found, offer, resolution, lambda: framing.given(found, offer, factor), stack)
+        tag = _tag(call, found, offer, resolution)
+        unchanged = answers.not_modified(call, tag)
+        if unchanged is not None:
+            return unchanged
+        given, look = framing.given(found, offer, factor)
+        headers = {"ETag": tag} | _headers(look, resolution)
+        return _answer(call, _body(given, offer, tag), headers, stack.pop_all())
 
 
 def at_once(call: Call) -> Response | None:
-    """The same without waiting for anything; None when that cannot be."""
-    if "resolution" in call.request.query_params:
-        return None
+    """The same of one frame without waiting for anything; None when that cannot be."""
     numbers = call.frames(_MOST)
-    with ExitStack() as stack:
-        found = call.archive.retrieve.frames_at_hand(call.actor, call.key, numbers)
-        if found is None:
-            return None
-        stack.enter_context(found)
+    if len(numbers) != 1 or "resolution" in call.request.query_params:
+        return None
+    found = call.archive.retrieve.frame_at_hand(call.actor, call.key, numbers[0])
+    if found is None:
+        return None
+    with found:
         offer = _chosen(call, found, 0)
-        as_stored = offer.transfer_syntaxes[0] == found.transfer_syntax
-        read = found.at_hand(_AT_ONCE) if as_stored else None
-        return _given(call, found, offer, "", lambda: (read, None), stack) if read else None
+        if offer.transfer_syntaxes[0] != found.transfer_syntax:
+            return None
+        tag = _tag(call, found, offer, "")
+        unchanged = answers.not_modified(call, tag)
+        if unchanged is not None:
+            return unchanged
+        read = found.at_hand(_AT_ONCE)
+    return None if read is None else _answer(call, _body(read, offer, tag), {"ETag": tag}, ExitStack())
 
 
 def _chosen(call: Call, found: FrameSet, factor: int) -> Offer:
@@ -76,22 +86,8 @@ def _chosen(call: Call, found: FrameSet, factor: int) -> Offer:
     return media.choose(call.accepted, framing.small_offers(found) if factor else framing.offers(found, able))
 
 
-def _given(
-    call: Call,
-    found: FrameSet,
-    offer: Offer,
-    resolution: str,
-    give: Callable[[], tuple[Frames, Look | None]],
-    stack: ExitStack,
-) -> Response:
-    identity = (found.stored.digest, call.path, resolution, *framing.identity(found, offer))
-    tag = answers.etag(*identity)
-    unchanged = answers.not_modified(call, tag)
-    if unchanged is not None:
-        return unchanged
-    given, look = give()
-    body = _body(given, offer, tag.strip('"'))
-    return _answer(call, body, {"ETag": tag} | _headers(look, resolution), stack.pop_all())
+def _tag(call: Call, found: FrameSet, offer: Offer, resolution: str) -> str:
+    return answers.etag(found.stored.digest, call.path, resolution, *framing.identity(found, offer))
 
 
 def _headers(look: Look | None, resolution: str) -> dict[str, str]:
@@ -105,7 +101,7 @@ def _headers(look: Look | None, resolution: str) -> dict[str, str]:
     } | ({"Hilum-Resolution": resolution} if resolution else {})
 
 
-def _body(given: Frames, offer: Offer, boundary: str) -> _Body:
+def _body(given: Frames, offer: Offer, tag: str) -> _Body:
     part_type = f"{offer.type}; transfer-syntax={given.transfer_syntax}"
     lengths = given.lengths() or (None,) * len(given.numbers)
     parts = tuple(
@@ -113,6 +109,7 @@ def _body(given: Frames, offer: Offer, boundary: str) -> _Body:
     )
     if not offer.multipart:
         return _Body(parts, "", part_type)
+    boundary = tag.strip('"')
     return _Body(parts, boundary, answers.multipart_type(offer.type, boundary))
 
 

@@ -44,12 +44,18 @@ class Line(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
-        self._leave()
+        self.leave()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
+        if self._refused:
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            # The answer under way would never hear of this connection again.
+            self._hang_up()
+            return
         self._stop_timers()
-        self._leave()
+        self.leave()
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
@@ -122,7 +128,8 @@ class Line(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.abort()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give the place back, once."""
         if self._place is not None:
             self._place.go()
             self._place = None

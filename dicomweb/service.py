@@ -17,7 +17,7 @@ from pacs.runtime import Archive
 _log = log.get(__name__)
 
 _KEEP_ALIVE_SECONDS = 65  # longer than the 60 s after which common proxies let go
-_GRACE_SECONDS = 10
+_GRACE_SECONDS = 6  # less than the supervisor waits
 _LONGEST_MESSAGE = 4096  # what a subscriber may send us, which is not read
 _PING_SECONDS = 20.0
 
@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
         self._callers.open()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._callers.close()
+        await self._callers.close()
         await super().shutdown(sockets)
 
     def _line(self, place: Place) -> Line:
@@ -53,7 +53,7 @@ def serve(
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = _Server(
         uvicorn.Config(
-            make_app(archive),
+            make_app(archive, stop_event),
             loop="uvloop",
             http=Line,
             ws=Channel,

@@ -86,9 +86,9 @@ class Source:
 
     def _let_go(self) -> None:
         close = getattr(self._pieces, "close", None)
-        if close is not None:
-            close()
-        self._held.close()
+        with self._held:
+            if close is not None:
+                close()
 
 
 class Streamed(StreamingResponse):

@@ -84,7 +84,7 @@ def watch(call: Call) -> Response:
         found = call.archive.worklist.changes(call.actor, since)
         return Batch([(item.version, _item(item)) for item in found.items], found.version, found.more)
 
-    return events.stream(pull, since)
+    return events.stream(call, pull, since)
 
 
 async def claim(call: Call) -> Response:

@@ -11,6 +11,7 @@ from typing import Final
 DEFERENCE_S: Final = 0.005
 """So long a caller is left to those who have fewer; one that is too busy then does not get it."""
 _BYTES: Final = 8
+_NOBODY: Final = 2**63
 
 
 class Crowd:
@@ -18,6 +19,8 @@ class Crowd:
 
     def __init__(self, processes: int) -> None:
         self._counts = memoryview(mmap.mmap(-1, processes * _BYTES)).cast("Q")
+        for number in range(processes):
+            self.place(number).end()
 
     def place(self, number: int) -> "Place":
         """Of the process with this number, from 0."""
@@ -25,7 +28,7 @@ class Crowd:
 
 
 class Place:
-    """One process' own view. Thread-safe; nobody else writes its number."""
+    """One process' own view. Thread-safe; while it lives nobody else writes its number."""
 
     def __init__(self, counts: memoryview, number: int) -> None:
         self._counts = counts
@@ -33,9 +36,13 @@ class Place:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """A process that died in this place had callers; this one has none."""
+        """Callers are welcome here, and there are none yet."""
         with self._lock:
             self._counts[self._number] = 0
+
+    def end(self) -> None:
+        """The process is dead: nobody leaves a caller to it."""
+        self._counts[self._number] = _NOBODY
 
     def come(self) -> None:
         with self._lock:

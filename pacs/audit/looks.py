@@ -87,7 +87,7 @@ class Looks:
                     detail=detail,
                 )
         require(actor, action, studies)
-        if often:
+        if often and pairs:  # what is there later is another look
             self._written.add((actor, action, asked))
 
 

@@ -110,6 +110,8 @@ class Supervisor:
                 continue
             code = child.process.code
             _forget(child)
+            if child.job.place is not None:
+                child.job.place.end()
             if not self._stops:
                 self._postpone(child, f"exit {code}")
 

@@ -1,6 +1,6 @@
 """Choose, open and cut stored objects. Retrieval never moves bytes from tier to tier."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,9 @@ class ByteSource(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+Opener = Callable[[StoredObject], ByteSource]
 _NOTHING: Final = Wanted()
+_LARGEST_TABLE: Final = 16 << 10  # bytes that are remembered of an instance; a slide can have many more
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,28 +212,31 @@ class Retrieve:
         if any(number < 1 for number in numbers) or not numbers:
             raise Invalid("frame numbers begin at 1 (PS3.18 8.2)", hint="ask for .../frames/1")
         self._admit(actor, _only(key), "frames", often=True)
-        return self._numbered(key, numbers, *self._located(key))
+        row, found = self._located(key)
+        return self._numbered(key, numbers, row, lambda stored: self._plain(stored, found))
 
-    def frames_at_hand(self, actor: Actor, key: InstanceKey, numbers: tuple[int, ...]) -> FrameSet | None:
-        """The same of an instance that was asked for a moment ago, when nothing has to be written down and
-        no query has to be made for it; else None. Waits for nobody. Raises NotFound."""
+    def frame_at_hand(self, actor: Actor, key: InstanceKey, number: int) -> FrameSet | None:
+        """One frame of an instance that was asked for a moment ago, when nothing has to be written down and
+        no query has to be made for it; else None. Opens its file and nothing else. Raises NotFound."""
         wanted = _only(key)
         if not self._looks.admitted(actor, Action.READ, asked=(wanted, "frames"), studies=wanted.studies):
             return None
         known = self._lately.get(key, self._db.version())
-        if known is None or known[0][5] in DEFLATED or min(numbers) < 1:
+        if known is None or known[0][5] in DEFLATED or number < 1:
             return None
-        return self._numbered(key, numbers, *known)
+        row, found = known
+        places = found.places[key.instance, row[8]]
+        return self._numbered(key, (number,), row, lambda _stored: self._reader.open(places))
 
     def _numbered(
-        self, key: InstanceKey, numbers: tuple[int, ...], row: tuple[Any, ...], found: LookedUp
+        self, key: InstanceKey, numbers: tuple[int, ...], row: tuple[Any, ...], opener: Opener
     ) -> FrameSet:
         if row[0] is None:
             raise NotFound("this instance has no frames that can be told apart")
         stored = StoredObject(key, *row[4:11])
         if any(number > stored.frames for number in numbers):
             raise NotFound(f"this instance has {stored.frames} frames")
-        return self._frame_set(stored, row[0], numbers, found)
+        return self._frame_set(stored, row[0], numbers, opener)
 
     def all_frames(self, actor: Actor, key: InstanceKey) -> FrameSet | None:
         """Every frame in order; None where there is none, or none can be told apart."""
@@ -240,14 +245,13 @@ class Retrieve:
         stored = StoredObject(key, *row[4:11])
         if row[0] is None or not stored.frames:
             return None
-        return self._frame_set(stored, row[0], tuple(range(1, stored.frames + 1)), found)
+        numbers = tuple(range(1, stored.frames + 1))
+        return self._frame_set(stored, row[0], numbers, lambda stored: self._plain(stored, found))
 
     def _frame_set(
-        self, stored: StoredObject, table: bytes, numbers: tuple[int, ...], found: LookedUp
+        self, stored: StoredObject, table: bytes, numbers: tuple[int, ...], opener: Opener
     ) -> FrameSet:
-        return FrameSet(
-            stored, table, numbers, lambda: self._plain(stored, found), lambda: self._shape(stored)
-        )
+        return FrameSet(stored, table, numbers, lambda: opener(stored), lambda: self._shape(stored))
 
     def samples(self, actor: Actor, wanted: Wanted) -> Iterator[Image]:
         """Every image, to be decoded frame by frame. Raises Invalid, Forbidden (audited)."""
@@ -319,7 +323,8 @@ class Retrieve:
             digest = row[8]
             places = {(key.instance, digest): locations.of(tx, key.instance, digest)}
         known = tuple(row), LookedUp(frozenset(), places)
-        self._lately.keep(key, version, known)
+        if len(row[0] or b"") <= _LARGEST_TABLE:
+            self._lately.keep(key, version, known)
         return known
 
     def _row(self, key: InstanceKey, *columns: Any) -> tuple[Any, ...]:

@@ -1,10 +1,11 @@
 """Frames by byte range: open, read, send. What the table recorded at ingest is all that is needed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from pacs.dicom import uids
+from pacs.errors import NotFound, Unavailable
 from pacs.pixels.frames import FrameTable
 from pacs.pixels.shape import FrameShape
 from pacs.retrieve.selection import StoredObject
@@ -39,20 +40,20 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """Frames that have been read already, in the order asked for."""
+    """One frame that has been read already."""
 
-    frames: Mapping[int, bytes]
+    numbers: tuple[int]
     transfer_syntax: str
+    data: bytes
 
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        return tuple(self.frames)
-
-    def lengths(self) -> tuple[int, ...]:
-        return tuple(map(len, self.frames.values()))
+    def lengths(self) -> tuple[int]:
+        return (len(self.data),)
 
     def chunks(self, number: int, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        yield self.frames[number][offset : None if length is None else offset + length]
+        """Raises KeyError for any number but its own."""
+        if number not in self.numbers:
+            raise KeyError(number)
+        yield self.data[offset : None if length is None else offset + length]
 
 
 class FrameSet:
@@ -117,19 +118,20 @@ class FrameSet:
             yield from source.chunks(begin, size)
 
     def at_hand(self, most: int) -> AtHand | None:
-        """All of them, if they lie in the file as they are given, are at most so many bytes and nobody has
-        to wait for a disk."""
-        if not self._table.verbatim or sum(self.lengths()) > most:
+        """The first of them, if it lies in the file as it is given, in one piece of at most so many bytes,
+        and nobody has to wait for a disk."""
+        number = self.numbers[0]
+        if not self._table.verbatim or self.length(number) > most:
             return None
-        source = self._source = self._source or self._opener()
-        frames: dict[int, bytes] = {}
-        for number in self.numbers:
-            ranges = self._table.ranges(number - 1)
-            data = source.at_hand(*ranges[0]) if len(ranges) == 1 else None
-            if data is None:
-                return None
-            frames[number] = data
-        return AtHand(frames, self.transfer_syntax) if len(frames) == len(self.numbers) else None
+        ranges = self._table.ranges(number - 1)
+        if len(ranges) != 1:
+            return None
+        try:
+            source = self._source = self._source or self._opener()
+        except (NotFound, Unavailable):
+            return None
+        data = source.at_hand(*ranges[0])
+        return None if data is None else AtHand((number,), self.transfer_syntax, data)
 
     def close(self) -> None:
         if self._source is not None:

@@ -22,7 +22,10 @@ class Lately(Generic[K, V]):
         """The answer, if it still stands at this version of the index."""
         with self._lock:
             known = self._known.get(key)
-        return known[1] if known is not None and known[0] == version else None
+            if known is None or known[0] != version:
+                return None
+            self._known.move_to_end(key)
+            return known[1]
 
     def keep(self, key: K, version: Version | None, answer: V) -> None:
         """`version` is that of before the question was asked."""

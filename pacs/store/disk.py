@@ -4,11 +4,12 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pacs.errors import NotFound, Unavailable
 
 CHUNK = 1 << 20  # bytes
+_NOWAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)
 
 
 class DiskBlob:
@@ -22,9 +23,11 @@ class DiskBlob:
 
     def at_hand(self, offset: int, length: int) -> bytes | None:
         """The same as `pread` when all of it is in memory, so that nobody waits for the disk; else None."""
+        if _NOWAIT is None:
+            return None
         data = bytearray(length)
         try:
-            there = os.preadv(self._fd, [data], offset, os.RWF_NOWAIT)
+            there = os.preadv(self._fd, [data], offset, _NOWAIT)
         except OSError:  # it is not, or this file system cannot tell
             return None
         return bytes(data) if there == length else None

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pacs.auth.actor import Actor, Role
+from pacs.auth.actor import Actor, Role, system
 from pacs.db import schema
 from pacs.db.connection import Database, sqlite_url
+from pacs.errors import NotFound
 from pacs.runtime import Archive
 from tests.contract.conftest import put
 from tests.support.dicom_object import DicomObject
-from tests.support.factory import ct_series
+from tests.support.factory import Patient, ct_series
 from tests.support.recompressing import key_of
 
 READER = Actor("reader", frozenset({Role.VIEWER}), "127.0.0.1", "dicomweb")
@@ -57,7 +58,7 @@ def item(archive: Archive) -> DicomObject:
 
 
 def at_hand(archive: Archive, item: DicomObject, actor: Actor = READER) -> bytes | None:
-    found = archive.retrieve.frames_at_hand(actor, key_of(item), (1,))
+    found = archive.retrieve.frame_at_hand(actor, key_of(item), 1)
     if found is None:
         return None
     with found:
@@ -84,6 +85,27 @@ def test_what_was_looked_at_is_at_hand_until_the_index_changes(archive: Archive,
     assert at_hand(archive, item) is None
     looked_at(archive, item)
     assert (at_hand(archive, item) == frame) is remembers
+
+
+def test_a_lost_file_is_looked_for_the_long_way(archive: Archive, item: DicomObject) -> None:
+    looked_at(archive, item)
+    looked_at(archive, item)
+    for path in archive.config.data.rglob("*.dcm"):
+        path.unlink()
+    assert at_hand(archive, item) is None
+    with pytest.raises(NotFound):
+        looked_at(archive, item)
+
+
+def test_a_look_in_vain_is_no_look_at_what_comes_later(archive: Archive) -> None:
+    (item,) = ct_series(1, rows=8, columns=8)
+    with pytest.raises(NotFound):
+        looked_at(archive, item)
+    put(archive, item.part10())
+    looked_at(archive, item)
+    rows = [row for row in archive.audit_trail(system("auditor")) if row.actor == READER.name]
+    assert [row.outcome for row in rows] == ["ok", "nothing found"]
+    assert rows[0].patient_id == Patient().id
 
 
 def test_what_was_superseded_or_lost_is_not(archive: Archive, item: DicomObject) -> None:

@@ -15,8 +15,10 @@ def _come(place: Place) -> None:
 def test_processes_see_each_others_numbers() -> None:
     crowd = Crowd(2)
     here, there = crowd.place(0), crowd.place(1)
-    assert not here.defers
+    here.begin()
     here.come()
+    assert not here.defers  # the other has not begun yet
+    there.begin()
     assert here.defers
     child = multiprocessing.get_context("fork").Process(target=_come, args=(there,))
     child.start()
@@ -31,6 +33,8 @@ def test_processes_see_each_others_numbers() -> None:
     assert not there.defers
     here.go()
     assert here.defers
+    there.end()
+    assert not here.defers
 
 
 def test_who_is_alone_defers_to_nobody() -> None:

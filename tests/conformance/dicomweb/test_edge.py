@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from dicomweb import limits
@@ -17,6 +18,7 @@ from dicomweb.lines import MOST_HEAD_BYTES, Line
 from pacs.auth import tokens
 from pacs.config import AuthConfig, Config, TokenEntry, WebConfig
 from tests.conformance.dicomweb.conftest import running
+from tests.support.dimse_client import wait_for
 from tests.support.factory import ct_series
 from tests.support.web_client import ANY_SYNTAX, Web, value
 
@@ -307,3 +309,46 @@ def test_who_stops_reading_is_hung_up_on(stored: tuple[str, str], monkeypatch: p
         if value(one, "0020000D") == items[0].study
     ]
     assert found
+
+
+UPGRADE = (
+    b"GET /dicom-web/subscribers/AE HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n"
+)
+
+
+def test_who_wants_a_web_socket_behind_an_answer_under_way_is_hung_up_on(stored: tuple[str, str]) -> None:
+    """It would hold what is left of the answer for as long as the service lives."""
+    url, _ = stored
+    items = ct_series(20, rows=512, columns=512)
+    assert Web(f"{url}/dicom-web").store(items).status == 200
+    asked = f"GET /dicom-web/studies/{items[0].study} HTTP/1.1\r\nHost: a\r\nAccept: {ANY_SYNTAX}\r\n\r\n"
+    before = psutil.Process().num_fds()
+    for _ in range(5):
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.settimeout(30)
+        line.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        with line:
+            line.sendall(asked.encode())
+            assert line.recv(100).startswith(b"HTTP/1.1 200")
+            line.sendall(UPGRADE % b"")
+            assert len(said(line)) < 20 * 512 * 512 * 2
+    wait_for(lambda: psutil.Process().num_fds() <= before + 2, 20)
+
+
+def test_a_web_socket_with_too_large_a_head_is_refused(line: socket.socket) -> None:
+    line.sendall(UPGRADE % (b"X: y\r\n" * 500))
+    assert said(line).startswith(b"HTTP/1.1 431")
+
+
+def test_streams_without_end_end_with_the_service(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(running(Config(data=tmp_path)))
+        with httpx.stream("GET", f"{url}/api/changes/events", timeout=30) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "retry: 1000"
+            began = time.monotonic()
+            threading.Thread(target=stack.pop_all().close).start()
+            assert not any(lines), "and no event"
+        assert time.monotonic() - began < 5, "as long as what has an end may take, and more"
