@@ -24,7 +24,7 @@ from pacs.store import filesystem
 from pacs.store.folder import sync_folder
 
 _LOCK = ".lock"
-_RECOVERY = ".recovery"  # whose lock is held by who looks at what the dead left
+_RECOVERY = _LOCK  # of the folder of all: held by who looks at what the dead left
 _AT_ONCE = 256
 _PIECE = 1 << 20  # bytes
 _HEAD_LIMIT = 1 << 16  # bytes; File Meta Information is a few hundred

@@ -152,6 +152,7 @@ def test_a_reader_works_by_keys(deploy: Deploy, browser: Browser) -> None:
     press("Enter")
     expect(page).to_have_url(f"{server.url}/view/?study={studies[4]}")
     expect(page).to_have_title("Hilum · viewer")
+    expect(page.locator("#stack")).to_have_attribute("data-state", "exact")  # it listens to keys by then
     press("Escape")
     expect(page).to_have_url(f"{server.url}/")
     expect(page.locator(f'[data-uid="{studies[4]}"]')).to_have_attribute("aria-selected", "true")
