@@ -10,6 +10,7 @@ all readers back for as long. On SQLite writers take turns and every row says tr
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs.db import schema
+from pacs.db.prepared import Prepared
 
 _o, _c = schema.outbox.c, schema.outbox_cursors.c
 _TRIMMED_AT_ONCE: Final = 1000
@@ -61,12 +63,41 @@ class Cursor:
     behind_since_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The next events of a reader: how many, how many of them of its kinds, and when the first was told
+    (0: none)."""
+
+    count: int
+    wanted: int
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The events of some kinds among the next, and the position of the last of any kind (None: none)."""
+
+    wanted: tuple[Told, ...]
+    end: Position | None
+
+
+def ahead(tx: sa.Connection, after: Position, limit: int, kinds: frozenset[str]) -> Ahead:
+    """Of at most `limit` events. Counted by the database: those who wait ask this again and again, and
+    mostly about events that concern others."""
+    row = _ahead(kinds).one(tx, {"tx": after.tx, "seq": after.seq, "most": limit})
+    return Ahead(row[0], int(row[1]), row[2])
+
+
 def read(tx: sa.Connection, after: Position, limit: int) -> tuple[Told, ...]:
     """The next events, of every kind, at most `limit`."""
-    query = _after(after).limit(limit)
-    if tx.dialect.name == "postgresql":
-        query = query.where(_o.tx < _OLDEST_RUNNING)
-    return tuple(told(row) for row in tx.execute(query))
+    return tuple(told(row) for row in tx.execute(_next(after, limit, tx.dialect.name)))
+
+
+def stretch(tx: sa.Connection, after: Position, limit: int, kinds: frozenset[str]) -> Stretch:
+    """Of at most `limit` events."""
+    rows = tx.execute(_next(after, limit, tx.dialect.name)).all()
+    end = Position(rows[-1].tx, rows[-1].seq) if rows else None
+    return Stretch(tuple(told(row) for row in rows if row.kind in kinds), end)
 
 
 def told(row: Any) -> Told:
@@ -189,6 +220,29 @@ _OLDEST_RUNNING: sa.ColumnElement[int] = sa.literal_column(
 _NEXT: sa.ColumnElement[int] = sa.literal_column(
     "pg_snapshot_xmax(pg_current_snapshot())::text::bigint", sa.BigInteger()
 )
+
+
+def _next(at: Position, limit: int, dialect: str) -> sa.Select[Any]:
+    query = _after(at).limit(limit)
+    return query.where(_o.tx < _OLDEST_RUNNING) if dialect == "postgresql" else query
+
+
+@cache
+def _ahead(kinds: frozenset[str]) -> Prepared:
+    def statement(*readable: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        asked = sa.tuple_(sa.bindparam("tx", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
+        rows = (
+            sa.select(_o.kind, _o.at_ns)
+            .where(sa.tuple_(_o.tx, _o.seq) > asked, *readable)
+            .order_by(_o.tx, _o.seq)
+            .limit(sa.bindparam("most", type_=sa.Integer))
+            .subquery()
+        )
+        is_wanted = sa.or_(sa.false(), *(rows.c.kind == kind for kind in sorted(kinds)))
+        wanted = sa.func.coalesce(sa.func.sum(sa.case((is_wanted, 1), else_=0)), 0)
+        return sa.select(sa.func.count(), wanted, sa.func.coalesce(sa.func.min(rows.c.at_ns), 0))
+
+    return Prepared(statement(), postgresql=statement(_o.tx < _OLDEST_RUNNING))
 
 
 def _after(at: Position) -> sa.Select[Any]:

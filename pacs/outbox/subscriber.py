@@ -103,7 +103,7 @@ def advance(db: Database, subscriber: Subscriber) -> bool:
         return False
     with db.read() as tx:  # looking is cheap; a write transaction is not
         at = log.position(tx, subscriber.name)
-        if at is None or not _is_worth_moving(subscriber, log.read(tx, at, subscriber.batch)):
+        if at is None or not _is_worth_moving(subscriber, _ahead(tx, subscriber, at)):
             return False
     return db.transact(lambda tx: _advance(tx, subscriber))
 
@@ -112,19 +112,19 @@ def is_behind(db: Database, subscriber: Subscriber) -> bool:
     """Whether a whole batch is waiting, or something that failed before is due."""
     with db.read() as tx:
         at = log.position(tx, subscriber.name)
-        waiting = () if at is None else log.read(tx, at, subscriber.batch)
-        return len(waiting) == subscriber.batch or deliveries.is_due(tx, subscriber.name)
+        waiting = 0 if at is None else _ahead(tx, subscriber, at).count
+        return waiting == subscriber.batch or deliveries.is_due(tx, subscriber.name)
 
 
-def _is_worth_moving(subscriber: Subscriber, events: Sequence[Told]) -> bool:
+def _ahead(tx: Transaction, subscriber: Subscriber, at: log.Position) -> log.Ahead:
+    return log.ahead(tx, at, subscriber.batch, subscriber.kinds)
+
+
+def _is_worth_moving(subscriber: Subscriber, ahead: log.Ahead) -> bool:
     """What a subscriber does not care for is passed in larger strides."""
-    if not events:
+    if not ahead.count:
         return False
-    return (
-        len(events) == subscriber.batch
-        or any(event.kind in subscriber.kinds for event in events)
-        or events[0].at_ns < clock.now_ns() - _STRIDE_NS
-    )
+    return ahead.count == subscriber.batch or ahead.wanted > 0 or ahead.since_ns < clock.now_ns() - _STRIDE_NS
 
 
 def take(db: Database, errand: Errand) -> Taken | None:
@@ -175,16 +175,16 @@ def _advance(tx: Transaction, subscriber: Subscriber) -> bool:
     at = log.hold(tx, subscriber.name)
     if at is None:
         return False
-    events = log.read(tx, at, subscriber.batch)
-    if not events:
+    found = log.stretch(tx, at, subscriber.batch, subscriber.kinds)
+    if found.end is None:
         return False
-    wanted = [event for event in events if event.kind in subscriber.kinds]
+    wanted = found.wanted
     match subscriber:
         case Follower():
             deliveries.add_failed(tx, subscriber.name, _follow(tx, subscriber, wanted), subscriber.retry)
         case Errand():
             deliveries.add(tx, subscriber.name, wanted)
-    log.move(tx, subscriber.name, events[-1].position)
+    log.move(tx, subscriber.name, found.end)
     return True
 
 
