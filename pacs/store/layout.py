@@ -7,6 +7,7 @@ moment it was received.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import count
 
 from pacs.dicom.uids import InstanceKey
@@ -18,10 +19,16 @@ QUARANTINE = "quarantine"
 RENDITIONS = "renditions"
 TRASH = "trash"
 SUFFIX = ".dcm"
+_DAY_NS = 86_400 * 10**9
 
 
 def day(received_ns: int) -> str:
-    return datetime.fromtimestamp(received_ns / 1e9, tz=UTC).strftime("%Y/%m/%d")
+    return _day(received_ns // _DAY_NS)
+
+
+@lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * (_DAY_NS // 10**9), tz=UTC).strftime("%Y/%m/%d")
 
 
 def folder(key: InstanceKey, received_ns: int) -> str:

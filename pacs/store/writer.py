@@ -77,7 +77,8 @@ class Writer:
     def sync(self, keys: Iterable[str]) -> None:
         """Make the names of these places durable. Raises Unavailable."""
         with translated():
-            for folder in {self._store.path(key).parent for key in keys}:
+            for relative in {key.rpartition("/")[0] for key in keys}:
+                folder = self._store.path(relative)
                 with suppress(FileNotFoundError):  # gone with all that was in it
                     self._sync_parents(folder)
                     sync_folder(folder)
@@ -98,15 +99,15 @@ class Writer:
     def _link(
         self, source: Path, relative: str, key: InstanceKey, taken: Callable[[str], bool] = lambda _: False
     ) -> str:
-        folder = self._store.root / relative
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
+        folder = f"{self._store.root}/{relative}"
         for name in layout.names(key):
             if taken(f"{relative}/{name}"):
                 continue
-            with suppress(FileExistsError):
-                os.link(source, folder / name)
-                return f"{relative}/{name}"
+            try:
+                _link_into(folder, source, name)
+            except FileExistsError:
+                continue
+            return f"{relative}/{name}"
         raise AssertionError("unreachable")
 
     def _sync_parents(self, folder: Path) -> None:
@@ -123,6 +124,15 @@ class Writer:
                 if len(self._synced) >= _KNOWN_FOLDERS:
                     self._synced.clear()
                 self._synced.add(entry)
+
+
+def _link_into(folder: str, source: Path, name: str) -> None:
+    """Mostly the folder is there."""
+    try:
+        os.link(source, f"{folder}/{name}")
+    except FileNotFoundError:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        os.link(source, f"{folder}/{name}")
 
 
 def withdraw(db: Database, store: DiskStore, key: str, spooled: Spooled) -> bool | None:
