@@ -14,7 +14,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run viewer test lint format bench bench-ingest bench-dimse bench-web bench-servers fuzz torture constraints clean
+.PHONY: help run viewer test lint format bench bench-arrival bench-ingest bench-dimse bench-web bench-servers fuzz torture constraints clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-dimse: $(VENV)/.dev peers ## time DIMSE beside Orthanc and DCMTK; writes b
 
 bench-web: $(VENV)/.dev peers ## time DICOMweb beside Orthanc (Debian: orthanc orthanc-dicomweb orthanc-gdcm wrk)
 	$(PY) tests/bench/web.py
+
+bench-arrival: $(VENV)/.dev ## where the time of an arriving object goes
+	$(PY) tests/bench/arrival.py
 
 bench-servers: $(VENV)/.dev ## time uvicorn beside granian, which is fetched for it (Debian: wrk)
 	@test -d build/granian || $(PY) -m pip install -q --no-deps --target build/granian granian==2.8.7

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench import peers
 from tests.bench.peers import ENVIRONMENT, SINK, Peer
-from tests.bench.table import write_table
+from tests.bench.table import as_table, write_table
 from tests.support.dicom_object import DicomObject
 from tests.support.factory import ct_series
 
@@ -203,7 +203,7 @@ def _write_results(results: dict[str, Seconds], there: dict[str, bool], load: fl
     if os.environ.get("BENCH_ONLY"):
         return  # a part of it is for whoever looks at that part
     (RESULTS / "dimse.json").write_text(json.dumps(found, indent=2) + "\n")
-    write_table(REPOSITORY / "docs" / "performance.md", "dimse", found)
+    write_table(REPOSITORY / "docs" / "performance.md", "dimse", as_table(found))
 
 
 if __name__ == "__main__":

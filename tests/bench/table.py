@@ -9,15 +9,14 @@ RIVAL = "Orthanc"
 OURS = "Hilum"
 
 
-def write_table(page: Path, name: str, found: Mapping[str, Any]) -> None:
+def write_table(page: Path, name: str, table: str) -> None:
     """Replace what stands between `<!-- name -->` and `<!-- /name -->`."""
     text = page.read_text()
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if not pattern.search(text):
         raise ValueError(f"{page} has no place for the table {name}")
-    table = f"{begin}\n{as_table(found)}\n{end}"
-    page.write_text(pattern.sub(lambda _: table, text))
+    page.write_text(pattern.sub(lambda _: f"{begin}\n{table}\n{end}", text))
 
 
 def as_table(found: Mapping[str, Any]) -> str:

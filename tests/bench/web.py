@@ -25,6 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.bench.orthanc import orthanc
+from tests.bench.table import write_table
 from tests.support import archive_server
 from tests.support.archive_server import ArchiveServer, Deployment
 from tests.support.dicom_object import DicomObject
@@ -179,7 +180,7 @@ def _store(roots: Mapping[str, str], batch: Sequence[DicomObject]) -> None:
 
 def main() -> None:
     archive_server.START_SECONDS = 300  # on a busy machine
-    study = ct()
+    busy, study = os.getloadavg()[0], ct()
     figures: dict[str, dict[str, list[float]]] = {row.name: {} for row in WORK}
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         server = ArchiveServer(Path(name) / "hilum", Deployment("sqlite", 1, PROCESSES))
@@ -195,27 +196,37 @@ def main() -> None:
                     figure = row.ask(subject)
                     if number:  # the first round warms what each keeps warm
                         figures[row.name].setdefault(peer, []).append(figure)
-    report(figures)
+    report(figures, busy)
 
 
-def report(figures: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
-    print(f"\nCT of {OBJECTS} slices, {TINY} studies of one instance, {PROCESSES} web processes, ", end="")
-    print(f"{ROUNDS} rounds, {os.cpu_count()} processors\n")
-    print("| work | Hilum | Orthanc | ratio | first target |")
-    print("| --- | --- | --- | --- | --- |")
-    for row in WORK:
-        ours, theirs = (figures[row.name].get(peer) for peer in ("Hilum", "Orthanc"))
-        told = [f"{statistics.median(one):.4g} {row.unit}" if one else "" for one in (ours, theirs)]
-        ratio = f"{statistics.median(ours) / statistics.median(theirs):.3g}" if ours and theirs else ""
-        sign = ">=" if row.unit == "req/s" else "<="
-        print(f"| {row.name} | {told[0]} | {told[1]} | {ratio} | {sign} {row.target:.3g} |")
+def report(figures: Mapping[str, Mapping[str, Sequence[float]]], busy: float) -> None:
+    table = as_table(figures, busy)
+    print(f"\n{table}")
+    write_table(ROOT / "docs" / "performance.md", "web", table)
     folder = ROOT / "bench" / "results"
     folder.mkdir(parents=True, exist_ok=True)
     told_of = {
         "machine": platform.platform(), "processors": os.cpu_count(), "slices": OBJECTS, "tiny": TINY,
         "web_processes": PROCESSES, "figures": figures,
     }  # fmt: skip
-    (folder / "web.json").write_text(json.dumps(told_of, indent=2))
+    (folder / "web.json").write_text(json.dumps(told_of, indent=2) + "\n")
+
+
+def as_table(figures: Mapping[str, Mapping[str, Sequence[float]]], busy: float) -> str:
+    lines = ["| work | Hilum | Orthanc | ratio | first target |", "| --- | --- | --- | --- | --- |"]
+    for row in WORK:
+        ours, theirs = (figures[row.name].get(peer) for peer in ("Hilum", "Orthanc"))
+        told = [f"{statistics.median(one):.4g} {row.unit}" if one else "" for one in (ours, theirs)]
+        ratio = f"{statistics.median(ours) / statistics.median(theirs):.3g}" if ours and theirs else ""
+        sign = ">=" if row.unit == "req/s" else "<="
+        lines.append(f"| {row.name} | {told[0]} | {told[1]} | {ratio} | {sign} {row.target:.3g} |")
+    lines += [
+        "",
+        f"CT of {OBJECTS} slices, {TINY} studies of one instance, {PROCESSES} web processes,",
+        f"{ROUNDS} rounds, {os.cpu_count()} processors, load {busy:.1f} before,",
+        f"Python {platform.python_version()}.",
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
