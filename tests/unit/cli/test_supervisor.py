@@ -230,11 +230,15 @@ def test_children_share_nothing_but_what_is_theirs(start: Start) -> None:
     answering, _ = tree.ask()
     until(lambda: len(tree.children()) == 3, "not started")
     until((tree.folder / "idle-started").exists, "not started")
-    pipes = [
-        {name for name in open_files(child.pid) if name.startswith("pipe:")} for child in tree.children()
-    ]
-    shared = set.intersection(*pipes)  # the standard output of all of us
-    assert sum(len(own - shared) for own in pipes) == len(set.union(*pipes) - shared) == 3
+
+    def each_has_its_own_pipe() -> bool:
+        pipes = [
+            {name for name in open_files(child.pid) if name.startswith("pipe:")} for child in tree.children()
+        ]
+        shared = set.intersection(*pipes)  # the standard output of all of us
+        return sum(len(own - shared) for own in pipes) == len(set.union(*pipes) - shared) == 3
+
+    until(each_has_its_own_pipe, "pipes are shared")  # a child that has just begun leaves them behind first
     for child in tree.children():
         sockets = {name for name in open_files(child.pid) if name.startswith("socket:")}
         assert bool(sockets) is (child.pid == answering)
