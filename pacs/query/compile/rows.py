@@ -92,8 +92,27 @@ def select(plan: Plan, *, limit: int, offset: int = 0, after: Position = ()) -> 
     statement = sa.select(*labelled).select_from(joined(Level.PATIENT, plan.scan)).where(*where(plan))
     if after:
         statement = statement.where(_behind(order, after))
-    statement = statement.order_by(*(key.desc() if falling else key.asc() for key, falling in order))
+    statement = statement.order_by(*_sorted(order))
+    if offset and not after and _is_plain(plan):
+        return statement.where(_S.id.in_(_far(plan, order, limit, offset)))
     return statement.limit(limit).offset(offset or None)
+
+
+def _sorted(order: "_Order") -> list[ColumnElement[Any]]:
+    return [key.desc() if falling else key.asc() for key, falling in order]
+
+
+def _is_plain(plan: Plan) -> bool:
+    """Studies, in the order that there is an index for."""
+    return plan.level is plan.scan is Level.STUDY and not plan.order
+
+
+def _far(plan: Plan, order: "_Order", limit: int, offset: int) -> Select[Any]:
+    """The ids of a page: what lies before it is stepped over in the index, and nothing else of it read."""
+    conditions = tuple(where(plan))
+    source = joined(Level.PATIENT, plan.scan) if conditions else schema.studies
+    ids = sa.select(_S.id).select_from(source).where(*conditions)
+    return ids.order_by(*_sorted(order)).limit(limit).offset(offset)
 
 
 def _computed(scan: Level) -> dict[str, ColumnElement[Any]]:
