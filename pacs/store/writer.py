@@ -76,8 +76,13 @@ class Writer:
 
     def sync(self, keys: Iterable[str]) -> None:
         """Make the names of these places durable. Raises Unavailable."""
+        wanted = {key.rpartition("/")[0] for key in keys}
         with translated():
-            for relative in {key.rpartition("/")[0] for key in keys}:
+            if wanted and filesystem.keeps_order(self._store.root):
+                os.utime(self._store.root)  # the newest change: what came before it is as durable as it is
+                sync_folder(self._store.root)
+                return
+            for relative in wanted:
                 folder = self._store.path(relative)
                 with suppress(FileNotFoundError):  # gone with all that was in it
                     self._sync_parents(folder)
