@@ -241,7 +241,7 @@ class Peer:
         kind, body = self.ask(
             *(proposed or ((VERIFICATION, uids.IMPLICIT_LE), (CT, uids.EXPLICIT_LE))), **more
         )
-        assert kind is Kind.ASSOCIATE_AC
+        assert kind is Kind.ASSOCIATE_AC, (kind, bytes(body))
         return associate.decode_accept(memoryview(body))
 
     def rejected(self, **more: Any) -> tuple[int, int, int]:
