@@ -18,6 +18,8 @@ from pacs.retrieve.selection import StoredObject, Wanted
 
 
 class Spooled(Protocol):
+    def begin(self, prefix: bytes) -> None: ...
+
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
 
 

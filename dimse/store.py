@@ -36,7 +36,7 @@ def _keep(archive: Archive, actor: Actor, request: Request, channel: Channel) ->
         receiving_aet=request.called_aet,
     )
     with archive.ingest.spool(actor) as spooled:
-        spooled.write(prefix)
+        spooled.begin(prefix)
         for fragment in channel.fragments():
             spooled.write(fragment)
         receipt = archive.ingest.accept(

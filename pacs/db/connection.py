@@ -1,6 +1,7 @@
 """The database connection: SQLite (WAL) embedded, PostgreSQL by URL; the same calls for both."""
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -48,7 +49,8 @@ class Database:
         if self.dialect == "postgresql":
             options["pool_pre_ping"] = True
         self._engine = sa.create_engine(self._url, **options)
-        self._turn: Turn | None = None
+        # Taken before a connection: who waits for it must not hold one that others could read with.
+        self._turn: Turn | nullcontext[None] = nullcontext()
         self._journal: Journal | None = None
         if self.dialect == "sqlite":
             if self._url.database:
@@ -83,7 +85,12 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction. Raises Unavailable when the database is away, full or locked."""
-        with self._translated(), self._writing() as connection:
+        with (
+            self._translated(),
+            self._turn,
+            self._writers[False].connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def transact(self, work: Callable[[sa.Connection], T], *, later: bool = False) -> T:
@@ -96,7 +103,7 @@ class Database:
             self._journal.watch()
         for attempt in range(_RETRIES):
             try:
-                with self._writing(later=later) as connection:
+                with self._turn, self._writers[later].connect() as connection, connection.begin():
                     return work(connection)
             except PoolTimeout as error:
                 raise _no_connection() from error
@@ -118,14 +125,15 @@ class Database:
 
     def _write_back(self) -> None:
         """All that is in the journal to the database file, and that to the disk. Raises Unavailable."""
-        with self._translated(), self._turn.taken() if self._turn else nullcontext():
+        with self._translated(), self._turn:
             connection = self._engine.connect()
             try:
                 raw: Any = connection.connection.dbapi_connection
-                with translated(connection, "PRAGMA wal_checkpoint"):
-                    raw.execute("PRAGMA busy_timeout = 1000")
-                    raw.execute("PRAGMA synchronous = FULL")
-                    _, pages, written = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                raw.execute("PRAGMA busy_timeout = 1000")
+                raw.execute("PRAGMA synchronous = FULL")
+                _, pages, written = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error as error:
+                raise translated(connection, "PRAGMA wal_checkpoint", error) from error
             finally:
                 connection.invalidate()  # it is set up otherwise than the others now
                 connection.close()
@@ -143,18 +151,8 @@ class Database:
         if self._journal is not None:
             self._journal.close()
         self._engine.dispose()
-        if self._turn:
+        if isinstance(self._turn, Turn):
             self._turn.close()
-
-    @contextmanager
-    def _writing(self, *, later: bool = False) -> Iterator[sa.Connection]:
-        # The turn first: who waits for it must not hold a connection that others could read with.
-        with (
-            self._turn.taken() if self._turn else nullcontext(),
-            self._writers[later].connect() as connection,
-            connection.begin(),
-        ):
-            yield connection
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -217,15 +215,18 @@ def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
     def begin(connection: sa.Connection) -> None:
         raw: Any = connection.connection.dbapi_connection
         options = connection.get_execution_options()
-        begin = "BEGIN IMMEDIATE" if options.get("write", False) else "BEGIN"
-        with translated(connection, begin):
-            if options.get("write", False):
+        write = options.get("write", False)
+        statement = "BEGIN IMMEDIATE" if write else "BEGIN"
+        try:
+            if write:
                 # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
                 wanted = "FULL" if durable and not options.get("later", False) else "NORMAL"
                 if connection.info.get(_SYNCHRONOUS) != wanted:
                     raw.execute(f"PRAGMA synchronous = {wanted}")
                     connection.info[_SYNCHRONOUS] = wanted
-            raw.execute(begin)
+            raw.execute(statement)
+        except sqlite3.Error as error:
+            raise translated(connection, statement, error) from error
 
 
 def _pg_synchronous_commit(raw: Any, _record: Any) -> None:

@@ -5,9 +5,9 @@ search and half of the time of an arrival.
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,8 +19,8 @@ _PARAMETERS: Final = {"sqlite": "qmark", "postgresql": "format"}
 @dataclass(frozen=True, slots=True)
 class _Text:
     sql: str
-    names: tuple[str, ...]  # of the parameters, in their order
-    fixed: Mapping[str, Any]  # those that the statement brings along
+    parameters: Callable[[Mapping[str, Any]], tuple[Any, ...]]  # in their order, from values by name
+    count: int  # of these values
     row: list[Callable[..., Any]] = field(default_factory=list)  # of what it gives, once that is known
 
 
@@ -43,21 +43,20 @@ class Prepared:
     def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> list[Any]:
         """All rows, as named tuples."""
         text = self._texts.get(tx.dialect.name) or self._compile(tx.dialect, values)
-        if len(values) + len(text.fixed) != len(text.names):
-            raise ValueError(f"the values do not fit the parameters {', '.join(text.names)}")
-        fixed = text.fixed
-        parameters = tuple([fixed[name] if name in fixed else values[name] for name in text.names])
+        if len(values) != text.count:
+            raise ValueError(f"the values {', '.join(values)} do not fit the {text.count} parameters")
         if not tx.in_transaction():
             tx.begin()
-        connection = tx.connection.dbapi_connection
+        connection: Any = tx.connection.dbapi_connection
         if connection is None:
             raise sa.exc.InvalidRequestError("the connection is closed")
-        with translated(tx, text.sql):
-            cursor = connection.cursor()
-            cursor.execute(text.sql, parameters)
+        try:
+            cursor = connection.execute(text.sql, text.parameters(values))
             if cursor.description is None:
                 return []
             rows = cursor.fetchall()
+        except tx.dialect.loaded_dbapi.Error as error:
+            raise translated(tx, text.sql, error) from error
         if not text.row:
             text.row.append(namedtuple("Row", [column[0] for column in cursor.description], rename=True))  # noqa: PYI024 - its fields are the statement's
         return [text.row[0](*row) for row in rows]
@@ -74,18 +73,25 @@ class Prepared:
         if not all(isinstance(one.type, _PLAIN) for one in bound.values()):
             raise TypeError("a parameter is of no plain type")
         fixed = {name: one.value for name, one in bound.items() if not one.required}
-        text = self._texts[dialect.name] = _Text(str(compiled), names, fixed)
+        text = self._texts[dialect.name] = _Text(
+            str(compiled), _ordered(names, fixed), len(names) - len(fixed)
+        )
         return text
 
 
-@contextmanager
-def translated(tx: sa.Connection, sql: str) -> Iterator[None]:
-    """The driver's errors as SQLAlchemy's, as whoever executes through SQLAlchemy gets them."""
+def translated(tx: sa.Connection, sql: str, error: Any) -> BaseException:
+    """The driver's error as SQLAlchemy's, as whoever executes through SQLAlchemy gets it."""
     driver = tx.dialect.loaded_dbapi.Error
-    try:
-        yield
-    except driver as error:
-        broken = tx.dialect.is_disconnect(error, tx.connection.dbapi_connection, None)
-        raise sa.exc.DBAPIError.instance(
-            sql, None, error, driver, connection_invalidated=broken, dialect=tx.dialect
-        ) from error
+    broken = tx.dialect.is_disconnect(error, tx.connection.dbapi_connection, None)
+    made: BaseException = sa.exc.DBAPIError.instance(
+        sql, None, error, driver, connection_invalidated=broken, dialect=tx.dialect
+    )
+    return made
+
+
+def _ordered(
+    names: tuple[str, ...], fixed: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    if fixed or len(names) < 2:
+        return lambda values: tuple([fixed[name] if name in fixed else values[name] for name in names])
+    return itemgetter(*names)

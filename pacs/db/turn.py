@@ -8,26 +8,29 @@ go when a process dies.
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 
 class Turn:
-    """`with turn.taken(): ...`; the lock file stands beside the database."""
+    """`with turn: ...`; the lock file stands beside the database."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._threads = threading.Lock()
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        with self._threads:
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
 
     def close(self) -> None:
         os.close(self._fd)

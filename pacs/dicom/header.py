@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pacs.dicom import attributes, uids
 
 PREAMBLE = 128
+_ELEMENT_HEAD = 8  # bytes that an element has at least
 PIXEL_DATA = 0x7FE00010
 _PIXEL_ELEMENTS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -159,7 +160,13 @@ def data_set_begin(head: Buffer) -> int | None:
         meta = _read_meta_at(head, PREAMBLE + 4)
     except Unreadable as error:
         return None if error.rule == "truncated" else 0
-    return meta.dataset_offset if meta.dataset_offset + 8 <= len(head) else None
+    return meta.dataset_offset if meta.dataset_offset + _ELEMENT_HEAD <= len(head) else None
+
+
+def begins_data_set(data: bytes | bytearray | Buffer) -> bool:
+    """Whether no more File Meta Information follows: some data sets begin with such elements of their own,
+    and whoever reads the file takes them for it."""
+    return len(data) >= _ELEMENT_HEAD and bytes(data[:2]) != b"\2\0"
 
 
 def guess_headless(buffer: Buffer) -> FileMeta:

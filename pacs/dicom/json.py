@@ -9,9 +9,10 @@ own `.../bulkdata` address.
 import base64
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import orjson
 from pydicom.datadict import dictionary_VR
@@ -23,6 +24,8 @@ from pacs.dicom.words import swap, word_of
 BULK_BASE = b"\x01"
 INLINE_BINARY_LIMIT = 1024  # bytes; above it a BulkDataURI
 NUMBER_LIMIT = 8192  # bytes of a numeric array; above it a BulkDataURI
+_OFTEN: Final = 64  # bytes of a value that may well come again, in the next object of the series
+_REMEMBERED: Final = 8192  # of these
 _EXACT_INTEGER = 2**53  # PS3.18 F.2.3: beyond it a 64-bit integer travels as a string
 
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
@@ -44,9 +47,10 @@ class Encoded:
         """The whole data set as one JSON object."""
         return b"{" + b",".join(self.fragments.values()) + b"}"
 
-    def subset(self, tags: frozenset[int]) -> bytes:
-        """A JSON object of those of `tags` that are present."""
-        return b"{" + b",".join(f for tag, f in self.fragments.items() if tag in tags) + b"}"
+    def subset(self, tags: Iterable[int]) -> bytes:
+        """A JSON object of those of `tags` that are present, in their order."""
+        fragments = self.fragments
+        return b"{" + b",".join([fragments[tag] for tag in tags if tag in fragments]) + b"}"
 
 
 def encode(state: Walk) -> Encoded:
@@ -71,9 +75,8 @@ class _Encoder:
         for tag in sorted(self._dataset.elements):
             if tag & 0xFFFF == 0 or tag >> 16 <= 0x0002 or tag >> 16 == 0xFFFE:
                 continue
-            element = self._dataset.elements[tag]
-            fragment, values = self._element(element, codecs, "")
-            out.fragments[tag] = b'"%08X":%s' % (tag, fragment)
+            fragment, values = self._element(self._dataset.elements[tag], codecs, "")
+            out.fragments[tag] = fragment
             out.values[tag] = values
             ascii_only = ascii_only and fragment.isascii()
         self._declare_utf8(out, ascii_only=ascii_only)
@@ -99,25 +102,20 @@ class _Encoder:
         return charsets.encodings(tuple(t.strip("\0 ") for t in raw.decode("ascii", "replace").split("\\")))
 
     def _element(self, element: Element, codecs: tuple[str, ...], path: str) -> tuple[bytes, list[Any]]:
-        vr = self._settled_vr(element)
-        head = b'{"vr":"%s"' % vr.encode()
+        """Its JSON and its Value list, which is shared and not to be changed."""
+        tag, vr, length = element.tag, self._settled_vr(element), element.length
         if element.items is not None or vr == "SQ":
-            return self._sequence(element, codecs, path), []
-        if element.length is None:
-            return head + self._bulk(element, path), []
-        if element.length == 0:
-            return head + b"}", []
+            return _named(tag, "SQ", self._items(element, codecs, path)), []
+        if length == 0:
+            return _named(tag, vr, b""), []
+        if length is None or (vr in _NUMBERS and length > NUMBER_LIMIT):
+            return _named(tag, vr, self._bulk(element, path)), []
         if vr in _BINARY:
-            return head + self._binary(element, path, vr), []
-        if vr in _NUMBERS and element.length > NUMBER_LIMIT:
-            return head + self._bulk(element, path), []
-        raw = bytes(self._buffer[element.offset : element.offset + element.length])
-        values = self._values(vr, raw, codecs)
-        if values is None:
-            return b'{"vr":"UN"' + self._binary(element, path, "UN"), []
-        if not values:
-            return head + b"}", []
-        return head + b',"Value":' + orjson.dumps(values) + b"}", values
+            return _named(tag, vr, self._binary(element, path, vr)), []
+        raw = bytes(self._buffer[element.offset : element.offset + length])
+        make = _remembered if length <= _OFTEN else _made
+        made = make(tag, vr, raw, codecs if vr in charsets.AFFECTED else charsets.DEFAULT, self._order)
+        return made or (_named(tag, "UN", self._binary(element, path, "UN")), [])
 
     def _settled_vr(self, element: Element) -> str:
         """Implicit VR leaves a choice that Pixel Representation decides (PS3.5 A.1, PS3.6)."""
@@ -131,24 +129,21 @@ class _Encoder:
             return "OW"
         return element.vr
 
-    def _sequence(self, element: Element, codecs: tuple[str, ...], path: str) -> bytes:
-        items = element.items or []
-        if not items:
-            return b'{"vr":"SQ"}'
+    def _items(self, element: Element, codecs: tuple[str, ...], path: str) -> bytes:
         encoded = []
-        for number, item in enumerate(items, 1):
+        for number, item in enumerate(element.items or [], 1):
             inner = self._codecs(item, codecs)
             below = f"{path}/{element.tag:08X}/{number}"
             encoded.append(
                 b"{"
                 + b",".join(
-                    b'"%08X":%s' % (tag, self._element(item.elements[tag], inner, below)[0])
+                    self._element(item.elements[tag], inner, below)[0]
                     for tag in sorted(item.elements)
                     if tag & 0xFFFF and tag != _CHARACTER_SET
                 )
                 + b"}"
             )
-        return b'{"vr":"SQ","Value":[' + b",".join(encoded) + b"]}"
+        return b',"Value":[' + b",".join(encoded) + b"]" if encoded else b""
 
     def _binary(self, element: Element, path: str, vr: str) -> bytes:
         """Little endian, whatever the object is written in (PS3.18 F.2.7, PS3.19 A.1.5)."""
@@ -157,46 +152,65 @@ class _Encoder:
             return self._bulk(element, path)
         raw = self._buffer[element.offset : element.offset + length]
         little = swap(bytes(raw), word_of(vr)) if self._order == ">" else raw
-        return b',"InlineBinary":"' + base64.b64encode(little) + b'"}'
+        return b',"InlineBinary":"' + base64.b64encode(little) + b'"'
 
     def _bulk(self, element: Element, path: str) -> bytes:
-        return b',"BulkDataURI":"' + BULK_BASE + f'{path}/{element.tag:08X}"}}'.encode()
+        return b',"BulkDataURI":"' + BULK_BASE + f'{path}/{element.tag:08X}"'.encode()
 
-    def _values(self, vr: str, raw: bytes, codecs: tuple[str, ...]) -> list[Any] | None:
-        """Values of a non-empty field; None when the bytes cannot be of this VR."""
-        if vr in _NUMBERS:
-            return self._numbers(vr, raw)
-        if vr == "AT":
-            return self._tags(raw)
-        text = charsets.decode(raw, codecs if vr in charsets.AFFECTED else charsets.DEFAULT, vr)
-        if vr in _UNSPLIT:
-            stripped = text.rstrip(" \0")
-            return [stripped] if stripped else []
-        parts = text.rstrip("\0 ").split("\\")
-        convert = _CONVERT.get(vr)
-        trim = str.rstrip if vr in _TRAILING_ONLY else str.strip
-        values = [trim(part, " \0") or None for part in parts]
-        if convert:
-            values = [None if v is None else convert(v) for v in values]
-        return [] if values == [None] else values
 
-    def _numbers(self, vr: str, raw: bytes) -> list[Any] | None:
-        code = _NUMBERS[vr]
-        count, rest = divmod(len(raw), struct.calcsize("=" + code))
-        if rest:
-            return None
-        numbers = struct.unpack(f"{self._order}{count}{code}", raw)
-        if code in "fd":
-            return [n if math.isfinite(n) else _not_finite(n) for n in numbers]
-        if code in "Qq":
-            return [n if abs(n) < _EXACT_INTEGER else str(n) for n in numbers]
-        return list(numbers)
+def _named(tag: int, vr: str, content: bytes) -> bytes:
+    return b'"%08X":{"vr":"%s"%s}' % (tag, vr.encode(), content)
 
-    def _tags(self, raw: bytes) -> list[Any] | None:
-        if len(raw) % 4:
-            return None
-        pairs = struct.unpack(f"{self._order}{len(raw) // 2}H", raw)
-        return [f"{g:04X}{e:04X}" for g, e in zip(pairs[::2], pairs[1::2], strict=True)]
+
+def _made(
+    tag: int, vr: str, raw: bytes, codecs: tuple[str, ...], order: str
+) -> tuple[bytes, list[Any]] | None:
+    """A non-empty field of values; None when the bytes cannot be of this VR."""
+    values = _values(vr, raw, codecs, order)
+    if values is None:
+        return None
+    return _named(tag, vr, b',"Value":' + orjson.dumps(values) if values else b""), values
+
+
+_remembered = lru_cache(maxsize=_REMEMBERED)(_made)
+
+
+def _values(vr: str, raw: bytes, codecs: tuple[str, ...], order: str) -> list[Any] | None:
+    if vr in _NUMBERS:
+        return _numbers(vr, raw, order)
+    if vr == "AT":
+        return _tags(raw, order)
+    text = charsets.decode(raw, codecs, vr)
+    if vr in _UNSPLIT:
+        stripped = text.rstrip(" \0")
+        return [stripped] if stripped else []
+    parts = text.rstrip("\0 ").split("\\")
+    convert = _CONVERT.get(vr)
+    trim = str.rstrip if vr in _TRAILING_ONLY else str.strip
+    values = [trim(part, " \0") or None for part in parts]
+    if convert:
+        values = [None if v is None else convert(v) for v in values]
+    return [] if values == [None] else values
+
+
+def _numbers(vr: str, raw: bytes, order: str) -> list[Any] | None:
+    code = _NUMBERS[vr]
+    count, rest = divmod(len(raw), struct.calcsize("=" + code))
+    if rest:
+        return None
+    numbers = struct.unpack(f"{order}{count}{code}", raw)
+    if code in "fd":
+        return [n if math.isfinite(n) else _not_finite(n) for n in numbers]
+    if code in "Qq":
+        return [n if abs(n) < _EXACT_INTEGER else str(n) for n in numbers]
+    return list(numbers)
+
+
+def _tags(raw: bytes, order: str) -> list[Any] | None:
+    if len(raw) % 4:
+        return None
+    pairs = struct.unpack(f"{order}{len(raw) // 2}H", raw)
+    return [f"{g:04X}{e:04X}" for g, e in zip(pairs[::2], pairs[1::2], strict=True)]
 
 
 def _not_finite(number: float) -> str:

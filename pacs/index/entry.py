@@ -2,10 +2,11 @@
 
 import hashlib
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Final
 
 import orjson
 import zstandard
@@ -19,7 +20,10 @@ from pacs.dicom.uids import InstanceKey
 _DATE = re.compile(r"(\d{4})[.:-]?(\d{2})[.:-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6}))?")
 
+_REMEMBERED: Final = 1024  # rows of patients, studies and series whose instances are arriving
 _LONGEST = 512  # characters of a value that can be matched; the standard's own limits are below it
+
+_own = threading.local()
 
 Row = dict[str, Any]
 
@@ -63,7 +67,10 @@ class Entry:
 
 
 def compress(document: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=3).compress(document)
+    compressor: zstandard.ZstdCompressor | None = getattr(_own, "compressor", None)
+    if compressor is None:  # one serves one thread at a time, and costs more to make than to use
+        compressor = _own.compressor = zstandard.ZstdCompressor(level=3)
+    return compressor.compress(document)
 
 
 def expand(document: bytes) -> bytes:
@@ -88,11 +95,22 @@ def text(encoded: Encoded, keyword: str) -> str:
 
 
 def level_row(encoded: Encoded, level: Level) -> Row:
-    """The columns of one level's table."""
-    row: Row = {"attrs": encoded.subset(_tags(level)).decode()}
+    """The columns of one level's table; shared, and not to be changed."""
+    attrs = encoded.subset(_tags(level))
+    # What is above the instance is the same for all of a series.
+    return _row(level, attrs) if level is Level.IMAGE else _remembered_row(level, attrs)
+
+
+def _row(level: Level, attrs: bytes) -> Row:
+    elements = orjson.loads(attrs.replace(BULK_BASE, b""))
+    row: Row = {"attrs": attrs.decode()}
     for attribute in _columned(level):
-        row.update(_column(attribute, encoded.values.get(attribute.tag) or []))
+        element = elements.get(attribute.hexadecimal)
+        row.update(_column(attribute, element.get("Value", []) if element else []))
     return row
+
+
+_remembered_row = lru_cache(maxsize=_REMEMBERED)(_row)
 
 
 def patient_key(encoded: Encoded, study: str) -> str:
@@ -127,8 +145,8 @@ def time(value: str) -> str:
 
 
 @cache
-def _tags(level: Level) -> frozenset[int]:
-    return frozenset(a.tag for a in at_level(level))
+def _tags(level: Level) -> tuple[int, ...]:
+    return tuple(sorted({a.tag for a in at_level(level)}))
 
 
 @cache

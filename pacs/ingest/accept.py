@@ -1,10 +1,10 @@
 """spool -> examine -> durable put -> one transaction -> receipt (success only after the last)."""
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from pathlib import Path
 
 from pacs.audit.record import record
 from pacs.auth.actor import Actor
@@ -76,6 +76,7 @@ class Ingest:
         self._pending = Pending(self._writer, db.flush, self.drop)
         self._durable = durable
         self._keep_first = keep_first
+        self._sender = threading.local()  # of this thread's objects
 
     def spool(self, actor: Actor) -> Spooled:
         """An empty file for the object to stream into; use it in a `with` block.
@@ -168,7 +169,7 @@ class Ingest:
         if self._durable:
             self._pending.make_durable(keys)
 
-    def release(self, links: Iterable[Path]) -> None:
+    def release(self, links: Iterable[str]) -> None:
         """Remove spooled files of the dead. Raises Unavailable."""
         self._writer.release(links)
 
@@ -234,7 +235,7 @@ class Ingest:
         whole = self._spool.create()
         try:
             probe = _probe_uids(spooled, meta, expected)
-            whole.write(
+            whole.begin(
                 header.part10_prefix(
                     sop_class=probe[0], sop_instance=probe[1], transfer_syntax=meta.transfer_syntax
                 )
@@ -247,14 +248,18 @@ class Ingest:
         return whole
 
     def _keep(self, actor: Actor, spooled: Spooled, entry: Entry) -> Receipt:
-        known = self._known(entry)
+        # Who has sent what is new sends more of it, who repeats one object repeats a study: the index is
+        # asked beforehand only where that is likely to spare the disk a file.
+        known = self._known(entry) if getattr(self._sender, "repeats", True) else _Seen.NEVER
         if known is _Seen.HERE:
             return self._answer(self._record_duplicate(actor, entry), entry)
         if self._durable:
             key = self._writer.place(spooled, entry.key, only_new=actor.scope is not None)
         else:
             key = self._writer.put(spooled, entry.key)
-        return self._settle(actor, entry, key, spooled, new=known is _Seen.NEVER)
+        receipt = self._settle(actor, entry, key, spooled, new=known is _Seen.NEVER)
+        self._sender.repeats = isinstance(receipt, Duplicate)
+        return receipt
 
     def _settle(
         self,

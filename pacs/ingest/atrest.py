@@ -64,7 +64,7 @@ def without_note(spool: Spool, spooled: Spooled, meta: FileMeta) -> Spooled:
     a note in our store must be our own."""
     whole = spool.create()
     try:
-        whole.write(part10.with_syntax(_prefix(spooled, meta), meta.transfer_syntax))
+        whole.begin(part10.with_syntax(_prefix(spooled, meta), meta.transfer_syntax))
         for chunk in spooled.chunks(meta.dataset_offset):
             whole.write(chunk)
     except BaseException:

@@ -7,7 +7,6 @@ Whatever happens in between, a start finds these and finishes them (`pacs.ingest
 
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Final
 
 from pacs import log
@@ -30,8 +29,8 @@ class Pending:
         self._writer = writer
         self._flush_index = flush_index
         self._drop = drop
-        self._waiting: list[tuple[Path, str]] = []
-        self._doubtful: list[tuple[Path, str]] = []
+        self._waiting: list[tuple[str, str]] = []
+        self._doubtful: list[tuple[str, str]] = []
         self._changing = threading.Lock()
         self._flushing = threading.Lock()
         self._many = threading.Event()
@@ -42,7 +41,7 @@ class Pending:
         """The object is placed at `key` and recorded; its spooled file is kept as long as it is needed."""
         spooled.retain()
         with self._changing:
-            self._waiting.append((spooled.path, key))
+            self._waiting.append((spooled.place, key))
             count = len(self._waiting)
             self._start()
         if count >= _MANY:
@@ -54,7 +53,7 @@ class Pending:
         """The object is placed at `key`, and the index cannot say just now whether it is recorded."""
         spooled.retain()
         with self._changing:
-            self._doubtful.append((spooled.path, key))
+            self._doubtful.append((spooled.place, key))
             self._start()
 
     def flush(self) -> None:

@@ -138,7 +138,7 @@ class Recompressor:
 
     def _write(self, source: Stored, former: Received, spooled: Spooled) -> None:
         transcoding = plan(source, HTJ2K_RPCL, verify=False)
-        spooled.write(part10.with_note(former.prefix, HTJ2K_RPCL, former.note()))
+        spooled.begin(part10.with_note(former.prefix, HTJ2K_RPCL, former.note()))
         with self._scratch() as scratch:
             for chunk in transcoding.chunks(scratch):
                 spooled.write(chunk)

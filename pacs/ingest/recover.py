@@ -31,7 +31,7 @@ def recover(ingest: Ingest, spool: Spool, hot: DiskStore, *, wait: bool = True) 
     finished = failures = 0
     for left in spool.abandoned(wait=wait):
         keys: list[str] = []
-        done: list[Path] = []
+        done: list[str] = []
         for path in left:
             try:
                 key = _finish(ingest, hot, path)
@@ -42,7 +42,7 @@ def recover(ingest: Ingest, spool: Spool, hot: DiskStore, *, wait: bool = True) 
                     break
                 continue
             failures = 0
-            done.append(path)
+            done.append(str(path))
             keys += [] if key is None else [key]
         finished += _release(ingest, done, keys)
         if failures == _PATIENCE:
@@ -52,7 +52,7 @@ def recover(ingest: Ingest, spool: Spool, hot: DiskStore, *, wait: bool = True) 
     return finished
 
 
-def _release(ingest: Ingest, done: list[Path], keys: list[str]) -> int:
+def _release(ingest: Ingest, done: list[str], keys: list[str]) -> int:
     """The spooled files go when what became of them is durable."""
     try:
         if keys:

@@ -99,7 +99,7 @@ class FolderStore:
             raise Unavailable("the cold tier's folder is not there", hint="is the share mounted?")
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: str | Path) -> None:
     """Make the entries of a folder durable."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -42,22 +42,23 @@ class Spooled:
     object; `prefix_digest` that of what stands before it.
     Leaving the `with` block removes the spool's link; one in the store stays."""
 
-    def __init__(self, path: Path, *, flags: int = os.O_CREAT | os.O_EXCL) -> None:
-        self.path = path
+    def __init__(self, place: str, *, flags: int = os.O_CREAT | os.O_EXCL) -> None:
+        self.place = place
         self.size = 0
         self.received_ns = 0
         self.prefix = b""
         self._head: bytearray | None = bytearray()
+        self._begun = 0  # bytes of it that are known to stand before the data set
         self._hash = hashlib.sha256()
         self._prefix_hash = hashlib.sha256()
         self._retained = False
-        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o640)
+        self._fd = os.open(place, os.O_RDWR | os.O_CLOEXEC | flags, 0o640)
 
     @classmethod
     def reopen(cls, path: Path) -> Self:
         """A file that is already complete, read once for its digest; its modification time is when
         it was received. It is never removed."""
-        self = cls(path, flags=0)
+        self = cls(str(path), flags=0)
         self._retained = True
         self.received_ns = os.fstat(self._fd).st_mtime_ns
         for chunk in self.chunks(0):
@@ -67,14 +68,27 @@ class Spooled:
             self._settle_head(self._head, 0)
         return self
 
+    def begin(self, prefix: bytes) -> None:
+        """Write preamble and File Meta Information, all of them, when nothing was written yet. Raises
+        Unavailable."""
+        self._head = bytearray(prefix)
+        self._begun = len(prefix)
+        self._append(memoryview(prefix))
+
     def write(self, data: "bytes | bytearray | memoryview") -> None:
         """Append. Raises Unavailable when the disk is full or fails."""
         self._digest(data)
-        view = memoryview(data).cast("B")
+        self._append(memoryview(data).cast("B"))
+
+    def _append(self, view: memoryview) -> None:
         self.size += len(view)
         with translated():
             while view:
                 view = view[os.write(self._fd, view) :]
+
+    @property
+    def path(self) -> Path:
+        return Path(self.place)
 
     @property
     def dataset_offset(self) -> int:
@@ -99,6 +113,10 @@ class Spooled:
     def _look_for_data_set(self, data: "bytes | bytearray | memoryview") -> None:
         """Hold back the first bytes until they tell where the data set begins."""
         head = self._head if self._head is not None else bytearray()
+        if self._begun == len(head) > 0 and header.begins_data_set(data):
+            self._settle_head(head, self._begun)
+            self._hash.update(data)
+            return
         head += data
         begin = header.data_set_begin(memoryview(head))
         if begin is not None or len(head) > _HEAD_LIMIT:
@@ -113,7 +131,7 @@ class Spooled:
     @property
     def name(self) -> str:
         """Its name in the spool, without the seal."""
-        return self.path.name.partition(_MARK)[0]
+        return os.path.basename(self.place).partition(_MARK)[0]
 
     @property
     def fits(self) -> bool:
@@ -123,14 +141,16 @@ class Spooled:
     @property
     def only_new(self) -> bool:
         """Whether it may take nothing's place."""
-        return self.path.name.endswith(_ONLY_NEW)
+        return self.place.endswith(_ONLY_NEW)
 
     def mark(self, *, only_new: bool = False) -> None:
         """Say in its name what the bytes must be, and whether they may take nothing's place. A disk
         that loses its power may keep a name and not all of the bytes; who finds the file can tell."""
-        name = f"{self.name}{_MARK}{self._seal()}{_ONLY_NEW if only_new else ''}"
+        folder, name = os.path.split(self.place)
+        place = f"{folder}/{name.partition(_MARK)[0]}{_MARK}{self._seal()}{_ONLY_NEW if only_new else ''}"
         with translated():
-            self.path = self.path.rename(self.path.with_name(name))
+            os.rename(self.place, place)
+        self.place = place
 
     def _seal(self) -> str:
         return hashlib.sha256(f"{self.prefix_digest}{self.digest}".encode()).hexdigest()[:_SEAL]
@@ -165,7 +185,8 @@ class Spooled:
         """Close and remove the spool's own link; a link in the store stays."""
         self.close()
         if not self._retained:
-            self.path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self.place)
 
     def __enter__(self) -> Self:
         return self
@@ -192,7 +213,7 @@ class Spool:
     def create(self) -> Spooled:
         """A new, empty spooled object. Raises Unavailable when the disk is full or fails."""
         with translated():
-            return Spooled(self.folder / secrets.token_hex(12))
+            return Spooled(f"{self.folder}/{secrets.token_hex(12)}")
 
     def abandoned(self, *, wait: bool = True) -> Iterator[list[Path]]:
         """Spool files of all processes that are dead, a bounded number at a time, the first received

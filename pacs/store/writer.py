@@ -20,6 +20,7 @@ from pacs.store.folder import sync_folder
 from pacs.store.spool import Spooled, translated
 
 _KNOWN_FOLDERS = 4096
+_FEW = 8  # folders to sync one by one, where each new one has new ones above it
 
 
 class Writer:
@@ -41,7 +42,7 @@ class Writer:
         with translated():
             if self._durable:
                 os.fdatasync(spooled.fileno())
-            placed = self._link(spooled.path, relative, key)
+            placed = self._link(spooled.place, relative, key)
         if self._durable:
             self.sync([placed])
         return placed
@@ -63,16 +64,17 @@ class Writer:
         with translated():
             # Not fdatasync: the new name belongs to what must be there.
             os.fsync(spooled.fileno())
-            if not filesystem.syncs_names(spooled.path.parent):
-                sync_folder(spooled.path.parent)
-            return self._link(spooled.path, layout.folder(key, spooled.received_ns), key, taken)
+            folder = os.path.dirname(spooled.place)
+            if not filesystem.syncs_names(folder):
+                sync_folder(folder)
+            return self._link(spooled.place, layout.folder(key, spooled.received_ns), key, taken)
 
     def link(self, spooled: Spooled, key: str) -> None:
         """Give a file the place that the index says it has. Raises Unavailable."""
         target = self._store.path(key)
         with translated(), suppress(FileExistsError):
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(spooled.path, target)
+            os.link(spooled.place, target)
 
     def sync(self, keys: Iterable[str]) -> None:
         """Make the names of these places durable. Raises Unavailable."""
@@ -82,27 +84,29 @@ class Writer:
                 os.utime(self._store.root)  # the newest change: what came before it is as durable as it is
                 sync_folder(self._store.root)
                 return
+            if len(wanted) > _FEW and filesystem.sync(self._store.root):
+                return
             for relative in wanted:
                 folder = self._store.path(relative)
                 with suppress(FileNotFoundError):  # gone with all that was in it
                     self._sync_parents(folder)
                     sync_folder(folder)
 
-    def release(self, links: Iterable[Path]) -> None:
+    def release(self, links: Iterable[str]) -> None:
         """Remove links of the spool that are not needed any more. One that came back after its object
         was purged would bring that back, too. Raises Unavailable."""
         folders = set()
         for path in links:
             with suppress(OSError):  # a start comes upon it again
-                path.unlink()
-                folders.add(path.parent)
+                os.unlink(path)
+                folders.add(os.path.dirname(path))
         for folder in folders:
             if self._durable and not filesystem.keeps_order(folder):
                 with translated(), suppress(FileNotFoundError):
                     sync_folder(folder)
 
     def _link(
-        self, source: Path, relative: str, key: InstanceKey, taken: Callable[[str], bool] = lambda _: False
+        self, source: str, relative: str, key: InstanceKey, taken: Callable[[str], bool] = lambda _: False
     ) -> str:
         folder = f"{self._store.root}/{relative}"
         for name in layout.names(key):
@@ -131,12 +135,14 @@ class Writer:
                 self._synced.add(entry)
 
 
-def _link_into(folder: str, source: Path, name: str) -> None:
+def _link_into(folder: str, source: str, name: str) -> None:
     """Mostly the folder is there."""
     try:
         os.link(source, f"{folder}/{name}")
     except FileNotFoundError:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # that of the study, which may be there, or be missing its own
+            os.mkdir(os.path.dirname(folder))
+        os.makedirs(folder, exist_ok=True)
         os.link(source, f"{folder}/{name}")
 
 
@@ -165,7 +171,7 @@ def quarantine(store: DiskStore, spooled: Spooled, *, durable: bool) -> str:
         if durable:
             os.fdatasync(spooled.fileno())
         with suppress(FileExistsError):  # a dead process had come this far
-            os.link(spooled.path, target)
+            os.link(spooled.place, target)
         if durable:
             sync_folder(target.parent)
     return relative

@@ -138,8 +138,9 @@ def test_what_was_deleted_a_moment_later_stays_deleted(opened: Opener) -> None:
     assert not list(again.checker.check(deep=True))
 
 
+@pytest.mark.parametrize("orders", [True, False])
 def test_an_object_costs_its_sender_one_wait_for_the_disk(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, *, orders: bool
 ) -> None:
     done: list[str] = []
     fsync, transact = os.fsync, Database.transact
@@ -153,6 +154,7 @@ def test_an_object_costs_its_sender_one_wait_for_the_disk(
         return transact(self, work, later=later)
 
     monkeypatch.setattr(Pending, "_run", lambda _: None)
+    monkeypatch.setattr(filesystem, "keeps_order", lambda _: orders)
     monkeypatch.setattr(os, "fsync", noted_fsync)
     monkeypatch.setattr(os, "fdatasync", noted_fsync)
     monkeypatch.setattr(Database, "transact", noted_transact)
@@ -166,9 +168,10 @@ def test_an_object_costs_its_sender_one_wait_for_the_disk(
     done.clear()
     archive.ingest.flush()
     assert not waiting(archive)
-    assert done[0] == "folder"  # names before the rows that name them
-    assert done[-1] == ("file" if archive.stores.db.dialect == "sqlite" else "folder")
-    assert done.count("file") <= 1
+    # Names before the rows that name them, and what is in the spool goes last.
+    names = ["folder"] * (1 if orders else len(("2026", "11", "21", "study", "series", "object")))
+    rows = ["file"] if archive.stores.db.dialect == "sqlite" else []
+    assert done == names + rows + ([] if orders else ["folder"])
 
 
 def test_what_cannot_be_made_durable_is_kept_and_tried_again(
@@ -189,6 +192,56 @@ def test_what_cannot_be_made_durable_is_kept_and_tried_again(
     assert len(waiting(archive)) == 1
     fails = False
     wait_for(lambda: not waiting(archive))
+
+
+def test_many_folders_are_synced_at_once_where_no_order_is_kept(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(Pending, "_run", lambda _: None)
+    monkeypatch.setattr(filesystem, "keeps_order", lambda _: False)
+
+    def everything(root: Path) -> bool:
+        synced.append(str(root))
+        return True
+
+    monkeypatch.setattr(filesystem, "sync", everything)
+    monkeypatch.setattr("pacs.store.writer.sync_folder", lambda folder: synced.append(str(folder)))
+    for _ in range(20):
+        accept(archive, ct_series(1)[0])
+    synced.clear()
+    archive.ingest.flush()
+    assert synced == [str(archive.stores.hot.root), str(archive.stores.spool.folder)]
+
+
+def test_all_of_a_file_system_is_synced_and_trouble_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert filesystem.sync(tmp_path)
+    monkeypatch.setattr(filesystem, "_syncfs", lambda: lambda _: -1)
+    with pytest.raises(OSError, match="Success"):
+        filesystem.sync(tmp_path)
+    monkeypatch.setattr(filesystem, "_syncfs", lambda: None)
+    assert not filesystem.sync(tmp_path)
+
+
+@pytest.mark.parametrize(("task", "keeps"), [("178\n", True), ("<none>\n", False), (None, False)])
+def test_an_ext4_keeps_order_if_it_has_a_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str | None, *, keeps: bool
+) -> None:
+    """It can be made without, and the kernel tells."""
+    devices, systems = tmp_path / "devices", tmp_path / "systems"
+    (systems / "vdz").mkdir(parents=True)
+    devices.mkdir()
+    (devices / "7:7").symlink_to("../../devices/virtual/block/vdz")
+    if task is not None:
+        (systems / "vdz" / "journal_task").write_text(task)
+    monkeypatch.setattr(filesystem, "_DEVICES", devices)
+    monkeypatch.setattr(filesystem, "_EXT4", systems)
+    monkeypatch.setattr(filesystem, "_device", lambda _: "7:7")
+    for kind, expected in (("ext4", keeps), ("xfs", True), ("btrfs", False), ("", False)):
+        monkeypatch.setattr(filesystem, "kind", lambda _, kind=kind: kind)
+        assert filesystem.keeps_order.__wrapped__(tmp_path) is expected
 
 
 def test_the_kind_of_file_system_is_the_kernel_s(tmp_path: Path) -> None:

@@ -41,6 +41,9 @@ class Spooled:
     data: bytearray = field(default_factory=bytearray)
     closed: bool = False
 
+    def begin(self, prefix: bytes) -> None:
+        self.data += prefix
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.data += data
 
