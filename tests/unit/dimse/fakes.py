@@ -207,6 +207,14 @@ def service(**dimse: Any) -> Iterator[Running]:
             assert not thread.is_alive()
 
 
+class Rejected(AssertionError):
+    """An association that was to be accepted was not."""
+
+    def __init__(self, reject: AssociateReject) -> None:
+        super().__init__(reject)
+        self.reject = reject
+
+
 @dataclass(slots=True)
 class Peer:
     """The other side of a connection, as rude as a test needs it to be."""
@@ -244,7 +252,9 @@ class Peer:
         kind, body = self.ask(
             *(proposed or ((VERIFICATION, uids.IMPLICIT_LE), (CT, uids.EXPLICIT_LE))), **more
         )
-        assert kind is Kind.ASSOCIATE_AC, (kind, bytes(body))
+        if kind is Kind.ASSOCIATE_RJ:
+            raise Rejected(associate.decode_reject(memoryview(body)))
+        assert kind is Kind.ASSOCIATE_AC, (kind, body)
         return associate.decode_accept(memoryview(body))
 
     def rejected(self, **more: Any) -> tuple[int, int, int]:
