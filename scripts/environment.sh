@@ -9,21 +9,28 @@ fresh_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
+has_venv() {
+    "$1" -c 'import ensurepip, venv' 2>/dev/null
+}
+
+# The distribution's own first: it is built for speed and kept free of known holes. Debian and Ubuntu ship
+# venv apart from it, so one that lacks nothing goes before one that does.
 find_python() {
-    for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
-        if fresh_enough "$candidate"; then
-            command -v "$candidate"
-            return
-        fi
+    for wanted in has_venv true; do
+        for candidate in /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do
+            if fresh_enough "$candidate" && "$wanted" "$candidate"; then
+                command -v "$candidate"
+                return
+            fi
+        done
     done
     echo "Hilum needs Python 3.11 or newer, and none was found. On Debian 12+ or Ubuntu 24.04+:" >&2
     echo "    sudo apt-get install python3 python3-venv" >&2
     exit 1
 }
 
-# Debian and Ubuntu ship venv apart from Python.
 ensure_venv() {
-    if "$1" -c 'import ensurepip, venv' 2>/dev/null; then
+    if has_venv "$1"; then
         return
     fi
     package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')

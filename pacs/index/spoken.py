@@ -6,6 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from pacs.db import schema
+from pacs.db.prepared import Prepared
 from pacs.dicom import sounds
 from pacs.dicom.attributes import Column, at_level
 from pacs.dicom.level import Level
@@ -19,6 +20,8 @@ _NAMES: Final = {
     for level in schema.SOUNDS
 }
 
+_INSERT: Final = {level: Prepared(sa.insert(table)) for level, table in schema.SOUNDS.items()}
+
 
 def note(tx: sa.Connection, level: Level, owner: int, columns: Mapping[str, Any], *, new: bool) -> None:
     """What the names in `columns` sound like from now on; nothing is there before of a `new` row. Rows
@@ -26,10 +29,6 @@ def note(tx: sa.Connection, level: Level, owner: int, columns: Mapping[str, Any]
     table = schema.SOUNDS[level]
     if not new:
         tx.execute(sa.delete(table).where(table.c.owner_fk == owner))
-    rows = [
-        {"tag": tag, "sound": sound, "owner_fk": owner}
-        for tag, names in _NAMES[level]
-        for sound in sorted(sounds.of_all(columns[name] for name in names))
-    ]
-    if rows:
-        tx.execute(sa.insert(table), rows)
+    for tag, names in _NAMES[level]:
+        for sound in sorted(sounds.of_all(columns[name] for name in names)):
+            _INSERT[level].run(tx, {"tag": tag, "sound": sound, "owner_fk": owner})
