@@ -6,9 +6,9 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.support.ports import free_port
 
 # Without it every answer of DCMTK's network layer, and so of Orthanc, waits 40 ms for an acknowledgement.
 ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
+AS_INSTALLED = {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"}
 SINK = "SINK"
 
 
@@ -28,6 +29,7 @@ class Peer:
     aet: str
     port: int
     gives: bool = True
+    environment: Mapping[str, str] = field(default_factory=lambda: ENVIRONMENT)  # of who sends to it
 
 
 def present() -> dict[str, bool]:
@@ -39,7 +41,7 @@ def present() -> dict[str, bool]:
 
 
 @contextmanager
-def orthanc(folder: Path, sink: int) -> Iterator[Peer]:
+def orthanc(folder: Path, sink: int, environment: Mapping[str, str] = ENVIRONMENT) -> Iterator[Peer]:
     """Everybody may do everything, the rest at its defaults."""
     folder.mkdir()
     port = free_port()
@@ -56,10 +58,10 @@ def orthanc(folder: Path, sink: int) -> Iterator[Peer]:
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["Orthanc", str(folder / "orthanc.json")], env=ENVIRONMENT, stderr=log)
+        process = subprocess.Popen(["Orthanc", str(folder / "orthanc.json")], env=environment, stderr=log)
         with _ended(process):
             _answers(port)
-            yield Peer("Orthanc", "ORTHANC", port)
+            yield Peer("Orthanc", "ORTHANC", port, environment=environment)
 
 
 @contextmanager

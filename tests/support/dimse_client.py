@@ -3,11 +3,13 @@
 import contextlib
 import hashlib
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -301,3 +303,18 @@ def identifier(level: str, **keys: object) -> Dataset:
     for keyword, value in keys.items():
         setattr(ds, keyword, value)
     return ds
+
+
+@contextlib.contextmanager
+def storescp(folder: Path, *options: str) -> Iterator[Station]:
+    """DCMTK as the destination; objects are written as they come."""
+    port = free_port()
+    folder.mkdir()
+    words = ["storescp", "-aet", "DEST", "+B", "-od", str(folder), *options, str(port)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_for(lambda: subprocess.run(["echoscu", "127.0.0.1", str(port)], check=False).returncode == 0)
+            yield Station("DEST", port, Inbox())
+        finally:
+            process.terminate()
+            process.wait(10)

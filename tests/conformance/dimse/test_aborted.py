@@ -14,7 +14,6 @@ from dimse import command, pdu
 from dimse.associate import Role
 from dimse.command import Command, Operation
 from dimse.contexts import STORAGE_COMMITMENT
-from dimse.report import INSTANCE
 from pacs.dicom import uids
 from tests.conformance.dimse.conftest import House, Open
 from tests.conformance.dimse.test_broken_associations import live, open_files, spooled
@@ -26,7 +25,7 @@ from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Inbox, Station, identifier, wait_for
 from tests.support.factory import ct_series, fresh_uid
 from tests.support.ports import free_port
-from tests.unit.dimse.fakes import CT, GET, MOVE, VERIFICATION, Peer, value
+from tests.unit.dimse.fakes import CT, GET, MOVE, VERIFICATION, Peer, commitment_rq, value
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 SIDE = 8 if TORTURE else 64
@@ -136,14 +135,7 @@ def test_a_commitment_that_breaks_off_was_never_asked_for(served: Served) -> Non
     before = len(served.archive.commitments.shown(ME, limit=1000))
     with Peer(socket.create_connection(("127.0.0.1", served.port), timeout=60)) as peer:
         peer.associate((STORAGE_COMMITMENT, uids.EXPLICIT_LE), calling_aet="MODALITY")
-        asked = Command(
-            Operation.N_ACTION,
-            message_id=1,
-            requested_sop_class=STORAGE_COMMITMENT,
-            requested_sop_instance=INSTANCE,
-            action_type=1,
-            dataset_type=1,
-        )
+        asked = commitment_rq()
         peer.send(value(1, command.encode(asked), is_command=True, is_last=True))
         peer.send(value(1, bytes.fromhex("0800 9511 5549 0600") + b"1.2.3\0") + pdu.abort())
         wait_for(lambda: not live("dimse-"))

@@ -15,7 +15,6 @@ from pydicom.uid import UID
 from dimse.command import Command, Operation
 from dimse.contexts import STORAGE_COMMITMENT
 from dimse.dataset import encode
-from dimse.report import INSTANCE
 from dimse.service import serve
 from pacs.auth.actor import Actor, Role
 from pacs.commitment.model import Shown
@@ -29,7 +28,7 @@ from tests.support.dicom_object import DicomObject
 from tests.support.dimse_client import Client, wait_for
 from tests.support.factory import Patient, ct_series, fresh_uid
 from tests.support.ports import free_port
-from tests.unit.dimse.fakes import FIND, VERIFICATION
+from tests.unit.dimse.fakes import FIND, VERIFICATION, commitment_rq
 from tests.unit.dimse.fakes import Peer as Raw
 
 ME = Actor("me", frozenset(Role), "here", "cli")
@@ -221,14 +220,7 @@ def test_a_request_sent_ahead_is_not_kept_waiting(served: Served) -> None:
         tag_of("QueryRetrieveLevel"): {"vr": "CS", "Value": ["IMAGE"]},
         tag_of("SOPInstanceUID"): {"vr": "UI", "Value": []},
     }
-    asked = Command(
-        Operation.N_ACTION,
-        message_id=1,
-        requested_sop_class=STORAGE_COMMITMENT,
-        requested_sop_instance=INSTANCE,
-        action_type=1,
-        dataset_type=1,
-    )
+    asked = commitment_rq()
     find = Command(Operation.C_FIND, message_id=2, sop_class=FIND, priority=0, dataset_type=1)
     echo = Command(Operation.C_ECHO, message_id=3, sop_class=VERIFICATION)
     with Raw(socket.create_connection(("127.0.0.1", served.port), timeout=20)) as peer:

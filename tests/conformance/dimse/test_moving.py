@@ -15,7 +15,7 @@ from pynetdicom.presentation import build_role
 from tests.conformance.dimse.conftest import House, Open
 from tests.conftest import TORTURE
 from tests.support.dicom_object import DicomObject, dataset_of
-from tests.support.dimse_client import Inbox, Station, identifier, station, wait_for
+from tests.support.dimse_client import Inbox, Station, identifier, station, storescp
 from tests.support.factory import ct_series, fresh_uid, with_changes
 from tests.support.ports import free_port
 
@@ -209,31 +209,12 @@ def run_dcmtk(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
 
 
-@contextlib.contextmanager
-def storescp(folder: Path, *options: str) -> Iterator[Station]:
-    """DCMTK as the destination; objects are written as they come."""
-    port = free_port()
-    folder.mkdir()
-    words = ["storescp", "-aet", "DEST", "+B", "-od", str(folder), *options, str(port)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield Station("DEST", port, Inbox())
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def listens(port: int) -> bool:
-    return run_dcmtk("echoscu", "-aec", "DEST", "127.0.0.1", str(port)).returncode == 0
-
-
 @pytest.mark.peer("dcmtk")
 @pytest.mark.parametrize("option", ["+xe", "+xi"])
 def test_movescu_to_storescp(open_house: Open, tmp_path: Path, option: str) -> None:
     """As stored where that is taken, else converted."""
     items = ct_series(5, rows=16, columns=16)
     with storescp(tmp_path / "got", option) as destination:
-        wait_for(lambda: listens(destination.port))
         house = open_house(destination)
         house.client.store(items)
         done = move_by_dcmtk(house, items[0].study)

@@ -1,7 +1,6 @@
 """DCMTK with its stranger options, as sender, receiver and caller: what it means is done, and what it
 cannot have is said in its own words."""
 
-import contextlib
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pynetdicom import build_context
 from pacs.config import Peer as Known
 from tests.conformance.dimse.conftest import House, Open, serving
 from tests.support.dicom_object import DicomObject, dataset_of, part10_prefix
-from tests.support.dimse_client import Inbox, Station, identifier, wait_for
+from tests.support.dimse_client import identifier, storescp, wait_for
 from tests.support.factory import ct_series
 from tests.support.pictures import read
 from tests.support.ports import free_port
@@ -109,20 +108,6 @@ def test_one_too_many_is_told_to_come_again(open_house: Open) -> None:
         assert "Rejected Transient" in said
         assert "Local Limit Exceeded" in said
     wait_for(lambda: run("echoscu", house)[0] == 0)
-
-
-@contextlib.contextmanager
-def storescp(folder: Path, *options: str) -> Iterator[Station]:
-    port = free_port()
-    folder.mkdir()
-    words = ["storescp", "-aet", "DEST", "+B", "-od", str(folder), *options, str(port)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            wait_for(lambda: subprocess.run(["echoscu", "127.0.0.1", str(port)], check=False).returncode == 0)
-            yield Station("DEST", port, Inbox())
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 @pytest.mark.parametrize("option", ["--abort-during", "--abort-after"])

@@ -8,14 +8,13 @@ from pydicom.uid import UID
 from dimse import contexts
 from dimse.command import Command, Operation
 from dimse.contexts import STORAGE_COMMITMENT
-from dimse.report import INSTANCE
 from dimse.session import SERVICES
 from pacs.config import Peer as Known
 from pacs.config.peers import RoleName
 from pacs.dicom import uids
 from tests.conformance.dimse.conftest import House, Open
 from tests.support.dimse_client import identifier
-from tests.unit.dimse.fakes import CT, FIND, GET, MOVE, VERIFICATION, Peer
+from tests.unit.dimse.fakes import CT, FIND, GET, MOVE, VERIFICATION, Peer, commitment_rq
 
 CLASSES = {
     Operation.C_ECHO: VERIFICATION,
@@ -87,14 +86,7 @@ def test_the_right_role_is_enough_and_the_other_is_not(open_house: Open, operati
 def test_who_may_send_may_ask_for_commitment(open_house: Open, role: RoleName, answer: int) -> None:
     """The request names nothing, which only those hear who may ask."""
     house = open_house(callers=(known(role),))
-    message = Command(
-        Operation.N_ACTION,
-        message_id=1,
-        requested_sop_class=STORAGE_COMMITMENT,
-        requested_sop_instance=INSTANCE,
-        action_type=1,
-        dataset_type=1,
-    )
+    message = commitment_rq()
     with Peer(socket.create_connection(("127.0.0.1", house.port), timeout=10)) as peer:
         peer.associate((STORAGE_COMMITMENT, uids.EXPLICIT_LE))
         peer.request(1, message, IDENTIFIER)

@@ -13,7 +13,9 @@ from typing import Any, Self
 from dimse import associate, command, pdu
 from dimse.associate import AssociateAccept, AssociateReject, AssociateRequest, Proposed, Role
 from dimse.command import Command, Operation
+from dimse.contexts import STORAGE_COMMITMENT
 from dimse.pdu import Kind, PduBuffer
+from dimse.report import INSTANCE
 from dimse.service import serve
 from pacs.auth.actor import Actor
 from pacs.auth.actor import Role as Right
@@ -330,6 +332,17 @@ def store_rq(message_id: int = 1, instance: str = "1.2.3", sop_class: str = CT) 
         sop_class=sop_class,
         sop_instance=instance,
         priority=0,
+        dataset_type=1,
+    )
+
+
+def commitment_rq(message_id: int = 1) -> Command:
+    return Command(
+        Operation.N_ACTION,
+        message_id=message_id,
+        requested_sop_class=STORAGE_COMMITMENT,
+        requested_sop_instance=INSTANCE,
+        action_type=1,
         dataset_type=1,
     )
 
