@@ -19,6 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pacs import clock
 from pacs.db import schema
+from pacs.db.prepared import Prepared
 from pacs.outbox.log import Told, told
 from pacs.outbox.retry import Backoff
 
@@ -27,6 +28,11 @@ _NEVER: Final = 2**63 - 1
 # Why it ended, should nothing more be heard. Both also say how far it has come.
 _DIED: Final = "the worker died or took too long"
 _ANNOUNCED: Final = "announced, and not begun"
+
+
+_DUE: Final = Prepared(
+    sa.select(_d.id).where(_d.subscriber == sa.bindparam("of"), _d.due_ns <= sa.bindparam("now")).limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,8 @@ def add_failed(tx: sa.Connection, subscriber: str, failures: Iterable[Failed], r
 
 
 def is_due(tx: sa.Connection, subscriber: str) -> bool:
-    return tx.execute(_due(subscriber).limit(1)).first() is not None
+    """Asked again and again, and mostly in vain."""
+    return _DUE.one(tx, {"of": subscriber, "now": clock.now_ns()}) is not None
 
 
 def waiting(tx: sa.Connection) -> dict[str, int]:

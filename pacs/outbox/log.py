@@ -34,6 +34,7 @@ class Position:
 
 
 START: Final = Position(0, 0)
+_POSITION: Final = Prepared(sa.select(_c.tx, _c.seq).where(_c.name == sa.bindparam("of")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def enrol(tx: sa.Connection, name: str, *, from_start: bool = True) -> None:
 
 
 def position(tx: sa.Connection, name: str) -> Position | None:
-    row = tx.execute(sa.select(_c.tx, _c.seq).where(_c.name == name)).first()
+    row = _POSITION.one(tx, {"of": name})
     return None if row is None else Position(row.tx, row.seq)
 
 
