@@ -9,6 +9,11 @@ import fcntl
 import os
 import threading
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
+
+_LONG_S: Final = 0.002
+_COURTESY_S: Final = 0.001
 
 
 class Turn:
@@ -17,6 +22,7 @@ class Turn:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._threads = threading.Lock()
+        self._since = 0.0
 
     def __enter__(self) -> None:
         self._threads.acquire()
@@ -25,10 +31,15 @@ class Turn:
         except BaseException:
             self._threads.release()
             raise
+        self._since = monotonic()
 
     def __exit__(self, *_: object) -> None:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
+            if monotonic() - self._since > _LONG_S:
+                # The kernel wakes who waits and gives the lock to whoever is first: that would be the next
+                # thread of this process, again and again.
+                sleep(_COURTESY_S)
         finally:
             self._threads.release()
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pacs import clock
 from pacs.db import schema
 from pacs.db.connection import Database
+from pacs.db.prepared import Prepared
 from pacs.dicom import uids
 from pacs.outbox import events, log
 from pacs.outbox.events import Event, Kind
@@ -23,8 +24,13 @@ from pacs.outbox.subscriber import Follower
 
 NAME: Final = "settle"
 _KINDS: Final = frozenset({Kind.STORED, Kind.SUPERSEDED})
-_AT_ONCE: Final = 200
+_AT_ONCE: Final = 20  # others wait for their turn to write meanwhile
 _s = schema.settling.c
+_QUIET: Final = Prepared(
+    sa.update(schema.settling)
+    .where(_s.study_uid == sa.bindparam("of"))
+    .values(quiet_since_ns=sa.null(), generation=sa.bindparam("to"))
+)
 
 
 class Settler:
@@ -63,11 +69,7 @@ class Settler:
 
 
 def _settle(tx: sa.Connection, study_uid: str, generation: int) -> None:
-    tx.execute(
-        sa.update(schema.settling)
-        .where(_s.study_uid == study_uid)
-        .values(quiet_since_ns=None, generation=generation)
-    )
+    _QUIET.run(tx, {"of": study_uid, "to": generation})
     events.append(tx, Event(Kind.SETTLED, study_uid, payload={"generation": generation}))
 
 

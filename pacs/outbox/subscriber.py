@@ -12,6 +12,7 @@ end; those behind it do not wait for it. So work must not depend on the order of
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 from pacs import clock
@@ -26,18 +27,21 @@ from pacs.outbox.log import Told
 from pacs.outbox.retry import Backoff
 
 _STRIDE_NS: Final = 5_000_000_000
+# So long a follower keeps others from writing, of whom some have a modality waiting; asked every few events.
+_HOLD_S: Final = 0.002
+_FEW: Final = 4
 _log = logging.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """`work` is given the events of a batch together, and one by one when that fails."""
+    """`work` is given a few events together, and one by one when that fails."""
 
     name: str
     kinds: frozenset[Kind]
     work: Callable[[Transaction, Sequence[Told]], None]
     from_start: bool = True  # else: only what happens after it was first enrolled
-    batch: int = 500
+    batch: int = 100
     retry: Backoff = field(default_factory=Backoff)
 
 
@@ -105,7 +109,10 @@ def advance(db: Database, subscriber: Subscriber) -> bool:
         at = log.position(tx, subscriber.name)
         if at is None or not _is_worth_moving(subscriber, _ahead(tx, subscriber, at)):
             return False
-    return db.transact(lambda tx: _advance(tx, subscriber))
+    passed = _Passed.PART
+    while passed is _Passed.PART:
+        passed = db.transact(lambda tx: _advance(tx, subscriber))
+    return passed is _Passed.ALL
 
 
 def is_behind(db: Database, subscriber: Subscriber) -> bool:
@@ -171,25 +178,42 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__} at {place.name}:{place.lineno}"
 
 
-def _advance(tx: Transaction, subscriber: Subscriber) -> bool:
+class _Passed(Enum):
+    """Of a batch."""
+
+    NOTHING = "nothing"
+    PART = "part"
+    ALL = "all"
+
+
+def _advance(tx: Transaction, subscriber: Subscriber) -> _Passed:
     at = log.hold(tx, subscriber.name)
-    if at is None:
-        return False
-    found = log.stretch(tx, at, subscriber.batch, subscriber.kinds)
-    if found.end is None:
-        return False
-    wanted = found.wanted
+    found = log.stretch(tx, at, subscriber.batch, subscriber.kinds) if at else None
+    if found is None or found.end is None:
+        return _Passed.NOTHING
+    end = found.end
     match subscriber:
         case Follower():
-            deliveries.add_failed(tx, subscriber.name, _follow(tx, subscriber, wanted), subscriber.retry)
+            end = _follow_for_a_while(tx, subscriber, found.wanted) or end
         case Errand():
-            deliveries.add(tx, subscriber.name, wanted)
-    log.move(tx, subscriber.name, found.end)
-    return True
+            deliveries.add(tx, subscriber.name, found.wanted)
+    log.move(tx, subscriber.name, end)
+    return _Passed.ALL if end == found.end else _Passed.PART
+
+
+def _follow_for_a_while(tx: Transaction, follower: Follower, wanted: Sequence[Told]) -> log.Position | None:
+    """Where it has come to; None when it has followed them all."""
+    until = clock.monotonic() + _HOLD_S
+    for begin in range(0, len(wanted), _FEW):
+        few = wanted[begin : begin + _FEW]
+        deliveries.add_failed(tx, follower.name, _follow(tx, follower, few), follower.retry)
+        if clock.monotonic() > until and begin + _FEW < len(wanted):
+            return few[-1].position
+    return None
 
 
 def _follow(tx: Transaction, follower: Follower, wanted: Sequence[Told]) -> list[Failed]:
-    if not wanted or not _attempt(tx, follower, wanted):
+    if not _attempt(tx, follower, wanted):
         return []
     failures = ((event, _attempt(tx, follower, [event])) for event in wanted)
     return [Failed(event, reason) for event, reason in failures if reason]

@@ -293,6 +293,33 @@ def test_what_nobody_asked_for_is_passed(archive: Archive, monkeypatch: pytest.M
         assert log.cursors(tx)[0].behind_since_ns == 0
 
 
+def test_a_slow_follower_lets_others_write_meanwhile(archive: Archive) -> None:
+    """What it does is cut into transactions, and a sender waits for one of them at most."""
+    db = archive.stores.db
+    reads = db.read
+    seen: list[str] = []
+    ends: set[int] = set()
+
+    def work(_tx: Transaction, told: Sequence[Told]) -> None:
+        with reads() as tx:  # beside the transaction: what others see
+            at = log.position(tx, "f")
+        assert at is not None
+        ends.add(at.seq)
+        if any(event.study_uid == "13" for event in told):
+            raise KeyError("poison")
+        seen.extend(event.study_uid for event in told)
+        time.sleep(0.002 * len(told))
+
+    follower = Follower("f", STORED, work, retry=AT_ONCE)
+    enrol(db, [follower])
+    tell(db, *map(str, range(40)))
+    assert serve(db, follower), "in one go for whoever calls"
+    assert len(ends) >= 5
+    assert seen[:39] == [str(n) for n in range(40) if n != 13]
+    drain(db, follower)
+    assert [p.told.study_uid for p in parked(db)] == ["13"]
+
+
 # -- errands ------------------------------------------------------------------------------------
 
 
