@@ -24,7 +24,6 @@ from pacs.config import Config
 from pacs.db.connection import Database
 from pacs.dicom.header import part10_prefix
 from pacs.ingest import accept
-from pacs.ingest.accept import Ingest
 from pacs.runtime import Archive, open_archive
 from pacs.store.spool import Spooled
 from pacs.store.writer import Writer
@@ -41,7 +40,6 @@ ALL: Final = "all of it"
 PARTS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("into the spool, as it comes: `write` and SHA-256", Spooled, "write"),
     ("header walk, frame table, JSON, compression", accept, "examine"),
-    ("looking whether it is here", Ingest, "_known"),
     ("one wait for the disk, and a place in the tree", Writer, "place"),
     ("one transaction", Database, "transact"),
 )
@@ -63,7 +61,7 @@ def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
 def bring(archive: Archive, item: DicomObject) -> None:
     actor = system("bench")
     with archive.ingest.spool(actor) as spooled:
-        spooled.write(
+        spooled.begin(
             part10_prefix(
                 sop_class=item.sop_class, sop_instance=item.instance, transfer_syntax=item.transfer_syntax,
                 source_aet="BENCH", receiving_aet="HILUM",
