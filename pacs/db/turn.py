@@ -28,10 +28,10 @@ class Turn:
         self._threads.acquire()
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
+            self._since = monotonic()
         except BaseException:
             self._threads.release()
             raise
-        self._since = monotonic()
 
     def __exit__(self, *_: object) -> None:
         try:

@@ -50,7 +50,7 @@ def encodings(specific_character_set: tuple[str, ...]) -> tuple[str, ...]:
         warnings.simplefilter("ignore")
         try:
             found = convert_encodings(list(specific_character_set))
-        except LookupError:
+        except (LookupError, ValueError):  # the latter for a NUL within
             return DEFAULT
     kept = tuple(codec if _is_for_text(codec) else DEFAULT_CODEC for codec in found)
     return kept if set(kept) != {DEFAULT_CODEC} else DEFAULT
@@ -146,7 +146,7 @@ class _Extended:
         if not rest:
             return text
         self._g0, self._g1 = "", self._codecs[0]
-        return text + rest[0].decode("ascii") + self._part(rest[1])
+        return text + "".join(self._plain(piece) for piece in (rest[0], *self._delimiters.split(rest[1])))
 
     def _plain(self, part: bytes) -> str:
         return "".join(self._run(run) for run in _RUNS.findall(part))

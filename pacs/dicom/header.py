@@ -11,6 +11,7 @@ from pacs.dicom import attributes, uids
 
 PREAMBLE = 128
 _ELEMENT_HEAD = 8  # bytes that an element has at least
+META_LIMIT = 1 << 20  # bytes of preamble and File Meta Information; a few hundred are usual
 PIXEL_DATA = 0x7FE00010
 _PIXEL_ELEMENTS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -141,6 +142,8 @@ def _read_meta_at(buffer: Buffer, pos: int) -> FileMeta:
             raise Unreadable(
                 "unreadable", "the File Meta Information is not Explicit VR Little Endian (PS3.10 7.1)"
             )
+        if pos + length > META_LIMIT:
+            raise Unreadable("unreadable", "there is more than 1 MiB of File Meta Information")
         if pos + length > size:
             raise Unreadable("truncated", "the file ends inside its File Meta Information")
         if vr == b"UI":

@@ -20,6 +20,7 @@ from pacs.dicom.uids import InstanceKey
 _DATE = re.compile(r"(\d{4})[.:-]?(\d{2})[.:-]?(\d{2})")
 _TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2})?(?:\.(\d{1,6}))?")
 
+_OFTEN: Final = 8192  # bytes
 _REMEMBERED: Final = 1024  # rows of patients, studies and series whose instances are arriving
 _LONGEST = 512  # characters of a value that can be matched; the standard's own limits are below it
 
@@ -98,7 +99,8 @@ def level_row(encoded: Encoded, level: Level) -> Row:
     """The columns of one level's table; shared, and not to be changed."""
     attrs = encoded.subset(_tags(level))
     # What is above the instance is the same for all of a series.
-    return _row(level, attrs) if level is Level.IMAGE else _remembered_row(level, attrs)
+    often = level is not Level.IMAGE and len(attrs) <= _OFTEN
+    return _remembered_row(level, attrs) if often else _row(level, attrs)
 
 
 def _row(level: Level, attrs: bytes) -> Row:
@@ -106,7 +108,8 @@ def _row(level: Level, attrs: bytes) -> Row:
     row: Row = {"attrs": attrs.decode()}
     for attribute in _columned(level):
         element = elements.get(attribute.hexadecimal)
-        row.update(_column(attribute, element.get("Value", []) if element else []))
+        known = element is not None and element["vr"] != "SQ"
+        row.update(_column(attribute, element.get("Value", []) if known else []))
     return row
 
 

@@ -1,6 +1,5 @@
 """spool -> examine -> durable put -> one transaction -> receipt (success only after the last)."""
 
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum
@@ -76,7 +75,6 @@ class Ingest:
         self._pending = Pending(self._writer, db.flush, self.drop)
         self._durable = durable
         self._keep_first = keep_first
-        self._sender = threading.local()  # of this thread's objects
 
     def spool(self, actor: Actor) -> Spooled:
         """An empty file for the object to stream into; use it in a `with` block.
@@ -248,18 +246,14 @@ class Ingest:
         return whole
 
     def _keep(self, actor: Actor, spooled: Spooled, entry: Entry) -> Receipt:
-        # Who has sent what is new sends more of it, who repeats one object repeats a study: the index is
-        # asked beforehand only where that is likely to spare the disk a file.
-        known = self._known(entry) if getattr(self._sender, "repeats", True) else _Seen.NEVER
+        known = self._known(entry)
         if known is _Seen.HERE:
             return self._answer(self._record_duplicate(actor, entry), entry)
         if self._durable:
             key = self._writer.place(spooled, entry.key, only_new=actor.scope is not None)
         else:
             key = self._writer.put(spooled, entry.key)
-        receipt = self._settle(actor, entry, key, spooled, new=known is _Seen.NEVER)
-        self._sender.repeats = isinstance(receipt, Duplicate)
-        return receipt
+        return self._settle(actor, entry, key, spooled, new=known is _Seen.NEVER)
 
     def _settle(
         self,
@@ -286,16 +280,18 @@ class Ingest:
             if tell is _Tell.NEWS:
                 self._follow_up(spooled, key, recorded=recorded)
             raise
+        receipt = self._answer(fate, entry)
         if fate in {_Fate.DUPLICATE, _Fate.KEPT_FIRST}:
             self._hot.remove(key)
-        if fate is _Fate.KEPT_FIRST:
-            broken = Broken(
-                "keep-first", RULES["keep-first"], sop_class=entry.sop_class, sop_instance=entry.key.instance
-            )
-            return self._refuse(actor, spooled, broken)
+            if fate is _Fate.KEPT_FIRST:
+                receipt = self._refuse(actor, spooled, _not_the_first(entry))
+            if self._durable and tell is _Tell.NEWS:
+                # Another one came in between. A start that found it would store it, should the first be
+                # deleted by then.
+                self._writer.release([spooled.place])
         if fate in _RECORDED and self._durable and tell is _Tell.NEWS:
             self._pending.add(spooled, key)
-        return self._answer(fate, entry)
+        return receipt
 
     def _transact(self, work: Callable[[bool, Transaction], _Fate], *, later: bool = False) -> _Fate:
         """`work` is told whether nothing has come in its way yet."""
@@ -431,6 +427,11 @@ def _is_thrown(tx: Transaction, entry: Entry, location: Location) -> bool:
 def _in_other_form(tx: Transaction, entry: Entry) -> bool:
     known = catalog.find(tx, entry.key.instance)
     return known is not None and not catalog.rests(tx, known, entry)
+
+
+def _not_the_first(entry: Entry) -> Broken:
+    uid = entry.key.instance
+    return Broken("keep-first", RULES["keep-first"], sop_class=entry.sop_class, sop_instance=uid)
 
 
 def _why_refused(stored: Spooled) -> Broken:

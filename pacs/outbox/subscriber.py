@@ -12,7 +12,6 @@ end; those behind it do not wait for it. So work must not depend on the order of
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Final
 
 from pacs import clock
@@ -109,10 +108,10 @@ def advance(db: Database, subscriber: Subscriber) -> bool:
         at = log.position(tx, subscriber.name)
         if at is None or not _is_worth_moving(subscriber, _ahead(tx, subscriber, at)):
             return False
-    passed = _Passed.PART
-    while passed is _Passed.PART:
-        passed = db.transact(lambda tx: _advance(tx, subscriber))
-    return passed is _Passed.ALL
+    passed = first = db.transact(lambda tx: _advance(tx, subscriber, None))
+    while first and passed and passed.to < first.goal:
+        passed = db.transact(lambda tx: _advance(tx, subscriber, first.goal))
+    return first is not None
 
 
 def is_behind(db: Database, subscriber: Subscriber) -> bool:
@@ -178,27 +177,33 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__} at {place.name}:{place.lineno}"
 
 
-class _Passed(Enum):
-    """Of a batch."""
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """How far the cursor has come, and how far it was to come."""
 
-    NOTHING = "nothing"
-    PART = "part"
-    ALL = "all"
+    to: log.Position
+    goal: log.Position
 
 
-def _advance(tx: Transaction, subscriber: Subscriber) -> _Passed:
+def _advance(tx: Transaction, subscriber: Subscriber, goal: log.Position | None) -> _Passed | None:
+    """Over the next batch or, of one that was begun, to its end. None when there is nothing to pass or
+    another process is at it."""
     at = log.hold(tx, subscriber.name)
-    found = log.stretch(tx, at, subscriber.batch, subscriber.kinds) if at else None
-    if found is None or found.end is None:
-        return _Passed.NOTHING
-    end = found.end
+    if at is None or (goal is not None and at >= goal):
+        return None
+    found = log.stretch(tx, at, subscriber.batch, subscriber.kinds)
+    if found.end is None:
+        return None
+    end = found.end if goal is None else min(found.end, goal)
+    wanted = [event for event in found.wanted if event.position <= end]
+    passed = _Passed(end, end)
     match subscriber:
         case Follower():
-            end = _follow_for_a_while(tx, subscriber, found.wanted) or end
+            passed = _Passed(_follow_for_a_while(tx, subscriber, wanted) or end, end)
         case Errand():
-            deliveries.add(tx, subscriber.name, found.wanted)
-    log.move(tx, subscriber.name, end)
-    return _Passed.ALL if end == found.end else _Passed.PART
+            deliveries.add(tx, subscriber.name, wanted)
+    log.move(tx, subscriber.name, passed.to)
+    return passed
 
 
 def _follow_for_a_while(tx: Transaction, follower: Follower, wanted: Sequence[Told]) -> log.Position | None:

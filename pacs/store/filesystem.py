@@ -1,6 +1,7 @@
 """What can be relied on of the file system that a folder is on."""
 
 import ctypes
+import errno
 import os
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,9 @@ _EXT4: Final = Path("/sys/fs/ext4")
 # Renaming a file changes its inode and its folder in one transaction of the journal, and syncing the inode
 # writes that transaction (ext4, XFS), or all names that the inode has got (Btrfs, ext4 without a journal).
 _SYNC_NAMES: Final = frozenset({"ext4", "xfs", "btrfs"})
+
+_SYNC_ALL: Final = frozenset({"ext4", "xfs", "btrfs", "f2fs"})
+_REFUSED: Final = frozenset({errno.ENOSYS, errno.EPERM})
 
 
 @cache
@@ -30,15 +34,19 @@ def keeps_order(folder: str | Path) -> bool:
 
 
 def sync(folder: Path) -> bool:
-    """Make all of the file system durable, whoever wrote it; False where the system has no call for that.
-    Raises OSError."""
-    call = _syncfs()
+    """Write all of the file system to its disk, whoever it is from; False where nobody can be asked to, and
+    where the answer could not be believed (some that lie behind a network or FUSE say yes and do nothing).
+    What is synced afterwards is only then durable, and all of this with it: some disks keep what was written
+    for a while. Raises OSError."""
+    call = _syncfs() if kind(folder) in _SYNC_ALL else None
     if call is None:
         return False
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if call(fd):
             number = ctypes.get_errno()
+            if number in _REFUSED:
+                return False
             raise OSError(number, os.strerror(number))
     finally:
         os.close(fd)

@@ -27,7 +27,6 @@ _LOCK = ".lock"
 _RECOVERY = _LOCK  # of the folder of all: held by who looks at what the dead left
 _AT_ONCE = 256
 _PIECE = 1 << 20  # bytes
-_HEAD_LIMIT = 1 << 16  # bytes; File Meta Information is a few hundred
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _MARK = "-"
 _SEAL = 32  # hexadecimal digits
@@ -48,6 +47,7 @@ class Spooled:
         self.received_ns = 0
         self.prefix = b""
         self._head: bytearray | None = bytearray()
+        self._looked = 0  # bytes of it
         self._begun = 0  # bytes of it that are known to stand before the data set
         self._hash = hashlib.sha256()
         self._prefix_hash = hashlib.sha256()
@@ -64,8 +64,7 @@ class Spooled:
         for chunk in self.chunks(0):
             self._digest(chunk)
             self.size += len(chunk)
-        if self._head is not None:
-            self._settle_head(self._head, 0)
+        self._end_head()
         return self
 
     def begin(self, prefix: bytes) -> None:
@@ -113,14 +112,22 @@ class Spooled:
     def _look_for_data_set(self, data: "bytes | bytearray | memoryview") -> None:
         """Hold back the first bytes until they tell where the data set begins."""
         head = self._head if self._head is not None else bytearray()
-        if self._begun == len(head) > 0 and header.begins_data_set(data):
+        if 0 < self._begun == len(head) <= header.META_LIMIT and header.begins_data_set(data):
             self._settle_head(head, self._begun)
             self._hash.update(data)
             return
         head += data
+        if len(head) < 2 * self._looked:
+            return  # or a long beginning in small pieces would be read again for each of them
+        self._looked = len(head)
         begin = header.data_set_begin(memoryview(head))
-        if begin is not None or len(head) > _HEAD_LIMIT:
-            self._settle_head(head, begin or 0)
+        if begin is not None:
+            self._settle_head(head, begin)
+
+    def _end_head(self) -> None:
+        """There are no more bytes."""
+        if self._head is not None:
+            self._settle_head(self._head, header.data_set_begin(memoryview(self._head)) or 0)
 
     def _settle_head(self, head: bytearray, begin: int) -> None:
         self.prefix = bytes(head[:begin])
@@ -166,8 +173,7 @@ class Spooled:
 
     def seal(self) -> None:
         """The last byte is here: note the moment, on the file itself too."""
-        if self._head is not None:
-            self._settle_head(self._head, 0)
+        self._end_head()
         self.received_ns = self.received_ns or clock.now_ns()
         with translated():
             os.utime(self._fd, ns=(self.received_ns, self.received_ns))

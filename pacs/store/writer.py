@@ -80,11 +80,10 @@ class Writer:
         """Make the names of these places durable. Raises Unavailable."""
         wanted = {key.rpartition("/")[0] for key in keys}
         with translated():
-            if wanted and filesystem.keeps_order(self._store.root):
-                os.utime(self._store.root)  # the newest change: what came before it is as durable as it is
-                sync_folder(self._store.root)
-                return
-            if len(wanted) > _FEW and filesystem.sync(self._store.root):
+            root = self._store.root
+            if (wanted and filesystem.keeps_order(root)) or (len(wanted) > _FEW and filesystem.sync(root)):
+                os.utime(root)  # the newest change: what came before it is as durable as it is
+                sync_folder(root)
                 return
             for relative in wanted:
                 folder = self._store.path(relative)

@@ -320,6 +320,25 @@ def test_a_slow_follower_lets_others_write_meanwhile(archive: Archive) -> None:
     assert [p.told.study_uid for p in parked(db)] == ["13"]
 
 
+def test_a_follower_does_a_batch_at_a_time_however_slow_it_is(archive: Archive) -> None:
+    """Or one that tells of what it follows would never end, nor hear that it is to stop."""
+    db = archive.stores.db
+    seen: list[str] = []
+
+    def work(tx: Transaction, told: Sequence[Told]) -> None:
+        seen.extend(event.study_uid for event in told)
+        events.append(tx, Event(Kind.STORED, "of its own"))
+        time.sleep(0.003)
+
+    follower = Follower("f", STORED, work, batch=20)
+    enrol(db, [follower])
+    tell(db, *map(str, range(50)))
+    assert serve(db, follower)
+    assert seen == [str(n) for n in range(20)]
+    assert serve(db, follower)
+    assert seen == [str(n) for n in range(40)]
+
+
 # -- errands ------------------------------------------------------------------------------------
 
 

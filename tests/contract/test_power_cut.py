@@ -1,6 +1,8 @@
 """What a machine that loses its power may leave: bytes and spooled names for certain, names in the hot tier
 and the last rows of the index perhaps."""
 
+import ctypes
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -211,18 +213,35 @@ def test_many_folders_are_synced_at_once_where_no_order_is_kept(
         accept(archive, ct_series(1)[0])
     synced.clear()
     archive.ingest.flush()
-    assert synced == [str(archive.stores.hot.root), str(archive.stores.spool.folder)]
+    root = str(archive.stores.hot.root)
+    assert synced == [root, root, str(archive.stores.spool.folder)]
 
 
 def test_all_of_a_file_system_is_synced_and_trouble_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(filesystem, "kind", lambda _: "ext4")
     assert filesystem.sync(tmp_path)
-    monkeypatch.setattr(filesystem, "_syncfs", lambda: lambda _: -1)
-    with pytest.raises(OSError, match="Success"):
+    said = errno.EIO
+
+    def unwilling(_fd: int) -> int:
+        ctypes.set_errno(said)
+        return -1
+
+    monkeypatch.setattr(filesystem, "_syncfs", lambda: unwilling)
+    with pytest.raises(OSError, match="Input/output error"):
         filesystem.sync(tmp_path)
+    said = errno.ENOSYS
+    assert not filesystem.sync(tmp_path)
     monkeypatch.setattr(filesystem, "_syncfs", lambda: None)
     assert not filesystem.sync(tmp_path)
+
+
+def test_who_says_yes_and_does_nothing_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FUSE answers a sync of everything without telling the one behind it."""
+    for kind in ("fuse.s3fs", "9p", "nfs4", ""):
+        monkeypatch.setattr(filesystem, "kind", lambda _, kind=kind: kind)
+        assert not filesystem.sync(tmp_path)
 
 
 @pytest.mark.parametrize(("task", "keeps"), [("178\n", True), ("<none>\n", False), (None, False)])

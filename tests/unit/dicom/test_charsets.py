@@ -129,3 +129,14 @@ def test_proper_names_of_what_some_write(written: tuple[str, ...], meant: tuple[
 def test_text_that_nothing_explains_is_tried_as_unicode_first() -> None:
     for codec in ("utf-8", "latin-1"):
         assert charsets.decode("Müller".encode(codec), charsets.encodings(("ISO_IR 6",)), "LO") == "Müller"
+
+
+@pytest.mark.parametrize("term", ["A\0B", "ISO_IR 100\0\0\0x", "\0"])
+def test_a_term_with_a_nul_is_no_term(term: str) -> None:
+    for written in ((term,), ("", term)):
+        assert charsets.decode(b"Doe^J", charsets.encodings(written), "PN") == "Doe^J"
+
+
+def test_any_number_of_lines_under_code_extensions() -> None:
+    codecs = charsets.encodings(("ISO 2022 IR 100", "ISO 2022 IR 87"))
+    assert charsets.decode(b"\x1b(J" + b"a\r\n\xe4\t" * 20_000, codecs, "LT") == "a\r\nä\t" * 20_000
