@@ -23,6 +23,7 @@ and in the archive's configuration:
 import argparse
 import hmac
 import json
+import sys
 import threading
 import time
 import urllib.request
@@ -104,7 +105,13 @@ def tell_later(job: Json, seconds: float) -> None:
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {job['token']}"},
     )
     with urllib.request.urlopen(request, timeout=TIMEOUT):  # noqa: S310
-        print(f"told the findings of {job['run']}", flush=True)
+        say(f"told the findings of {job['run']}")
+
+
+def say(line: str) -> None:
+    """At one go: `print` writes a line and its end apart, and several threads speak here."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -119,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(401, b"")
             return
         job = json.loads(body)
-        print(f"job {job['run']}", flush=True)
+        say(f"job {job['run']}")
         if self.later is None:
             self.reply(200, json.dumps(answer_to(job)).encode())
         else:
@@ -148,7 +155,7 @@ def main() -> None:
     asked = parser.parse_args()
     Handler.secret, Handler.later = asked.secret, asked.later
     with ThreadingHTTPServer((asked.host, asked.port), Handler) as server:
-        print(f"listening at http://{asked.host}:{server.server_address[1]}/jobs", flush=True)
+        say(f"listening at http://{asked.host}:{server.server_address[1]}/jobs")
         server.serve_forever()
 
 
