@@ -37,7 +37,7 @@ from tests.support.web_client import ANY_SYNTAX, Web, parts_of
 
 EXPLICIT = str(ExplicitVRLittleEndian)
 TORTURE = os.environ.get("HILUM_TORTURE") == "1"
-KILLS = 100 if TORTURE else 5
+KILLS = int(os.environ.get("HILUM_KILLS") or (100 if TORTURE else 5))
 LONGEST_LOAD = 3.0
 SENDERS, READERS = 2, 2
 BREATH = 0.1  # a sender's, so that the long form does not become a test of volume

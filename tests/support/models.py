@@ -94,7 +94,9 @@ class Odd(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         job = json.loads(body)
-        print(f"{self.path} {job['run']} {job['study']} {job['token']}", flush=True)
+        # At one go: there are other threads.
+        sys.stdout.write(f"{self.path} {job['run']} {job['study']} {job['token']}\n")
+        sys.stdout.flush()
         getattr(self, self.path.strip("/").replace("-", "_"))(job)
 
     def good(self, job: dict[str, Any]) -> None:
