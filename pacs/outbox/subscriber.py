@@ -40,7 +40,7 @@ class Follower:
     kinds: frozenset[Kind]
     work: Callable[[Transaction, Sequence[Told]], None]
     from_start: bool = True  # else: only what happens after it was first enrolled
-    batch: int = 100
+    batch: int = 200
     retry: Backoff = field(default_factory=Backoff)
 
 
@@ -209,11 +209,13 @@ def _advance(tx: Transaction, subscriber: Subscriber, goal: log.Position | None)
 def _follow_for_a_while(tx: Transaction, follower: Follower, wanted: Sequence[Told]) -> log.Position | None:
     """Where it has come to; None when it has followed them all."""
     until = clock.monotonic() + _HOLD_S
-    for begin in range(0, len(wanted), _FEW):
-        few = wanted[begin : begin + _FEW]
+    done, count = 0, _FEW
+    while done < len(wanted):
+        if done and clock.monotonic() > until:
+            return wanted[done - 1].position
+        few = wanted[done : done + count]
         deliveries.add_failed(tx, follower.name, _follow(tx, follower, few), follower.retry)
-        if clock.monotonic() > until and begin + _FEW < len(wanted):
-            return few[-1].position
+        done, count = done + len(few), 2 * count  # what is quick is done in few pieces
     return None
 
 
