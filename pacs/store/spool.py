@@ -153,8 +153,8 @@ class Spooled:
     def mark(self, *, only_new: bool = False) -> None:
         """Say in its name what the bytes must be, and whether they may take nothing's place. A disk
         that loses its power may keep a name and not all of the bytes; who finds the file can tell."""
-        folder, name = os.path.split(self.place)
-        place = f"{folder}/{name.partition(_MARK)[0]}{_MARK}{self._seal()}{_ONLY_NEW if only_new else ''}"
+        name = f"{self.name}{_MARK}{self._seal()}{_ONLY_NEW if only_new else ''}"
+        place = f"{os.path.dirname(self.place)}/{name}"
         with translated():
             os.rename(self.place, place)
         self.place = place

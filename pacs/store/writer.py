@@ -139,8 +139,6 @@ def _link_into(folder: str, source: str, name: str) -> None:
     try:
         os.link(source, f"{folder}/{name}")
     except FileNotFoundError:
-        with suppress(OSError):  # that of the study, which may be there, or be missing its own
-            os.mkdir(os.path.dirname(folder))
         os.makedirs(folder, exist_ok=True)
         os.link(source, f"{folder}/{name}")
 

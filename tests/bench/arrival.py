@@ -24,6 +24,7 @@ from pacs.config import Config
 from pacs.db.connection import Database
 from pacs.dicom.header import part10_prefix
 from pacs.ingest import accept
+from pacs.ingest.accept import Ingest
 from pacs.runtime import Archive, open_archive
 from pacs.store.spool import Spooled
 from pacs.store.writer import Writer
@@ -40,6 +41,7 @@ ALL: Final = "all of it"
 PARTS: Final[tuple[tuple[str, Any, str], ...]] = (
     ("into the spool, as it comes: `write` and SHA-256", Spooled, "write"),
     ("header walk, frame table, JSON, compression", accept, "examine"),
+    ("looking whether it is here", Ingest, "_known"),
     ("one wait for the disk, and a place in the tree", Writer, "place"),
     ("one transaction", Database, "transact"),
 )

@@ -13,6 +13,7 @@ from pacs.config import load
 from pacs.db import schema
 from pacs.dicom.uids import InstanceKey
 from pacs.errors import Unavailable
+from pacs.ingest import accept as accept_module
 from pacs.ingest import recover as recover_module
 from pacs.ingest.examine import Expected
 from pacs.ingest.receipt import Duplicate, Refused, Stored, Superseded
@@ -384,6 +385,25 @@ def test_links_that_went_do_not_come_back(
     archive.ingest.flush()
     assert ((spool, False) in done) is not orders
     assert (spool, True) not in done
+
+
+def test_what_another_process_brought_in_between_leaves_nothing(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that came upon its spooled file would store it, should the first be deleted by then."""
+    synced: list[tuple[str, bool]] = []
+    spool = str(archive.stores.spool.folder)
+    (item,) = ct_series(1)
+    accept(archive, item)
+    archive.ingest.flush()
+    monkeypatch.setattr(accept_module.Ingest, "_known", lambda *_: accept_module._Seen.NEVER)
+    monkeypatch.setattr(filesystem, "keeps_order", lambda _: False)
+    monkeypatch.setattr(
+        writer_module, "sync_folder", lambda folder: synced.append((str(folder), bool(waiting(archive))))
+    )
+    assert isinstance(accept(archive, item), Duplicate)
+    assert synced[-1] == (spool, False)
+    assert len(list(archive.stores.hot.walk())) == 1
 
 
 def test_superseded_a_moment_later_and_cut_off(opened: Opener, tmp_path: Path, request: Any) -> None:

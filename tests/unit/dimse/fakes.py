@@ -336,10 +336,10 @@ def store_rq(message_id: int = 1, instance: str = "1.2.3", sop_class: str = CT) 
     )
 
 
-def commitment_rq(message_id: int = 1) -> Command:
+def commitment_rq() -> Command:
     return Command(
         Operation.N_ACTION,
-        message_id=message_id,
+        message_id=1,
         requested_sop_class=STORAGE_COMMITMENT,
         requested_sop_instance=INSTANCE,
         action_type=1,
