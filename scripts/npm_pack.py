@@ -60,10 +60,25 @@ def unpack(archive: Path, folder: Path) -> None:
     half = folder.with_name(folder.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
     with tarfile.open(archive) as tar:
-        tar.extractall(half, filter="data")
+        # Not extractall: its filters came to Python 3.11 only with 3.11.4, and without them it goes anywhere.
+        for member in tar:
+            if member.isfile():
+                _place(tar, member, half)
     shutil.rmtree(folder, ignore_errors=True)
     (half / "package").replace(folder)
     shutil.rmtree(half)
+
+
+def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    place = folder / member.name
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise Unobtainable(f"the package holds {member.name}, which leads out of its folder")
+    content = tar.extractfile(member)
+    if content is None:
+        raise Unobtainable(f"the package holds no bytes for {member.name}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with content, place.open("wb") as file:
+        shutil.copyfileobj(content, file)
 
 
 def _packed(package: Package, scratch: Path) -> Path:
