@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pacs import log
+from pacs.db import sqlite
 from pacs.db.changes import Changes, Version
+from pacs.db.connections import Connections, Kept, Pooled
 from pacs.db.interrupt import watched
 from pacs.db.journal import Journal
 from pacs.db.prepared import translated
@@ -27,45 +28,38 @@ Transaction = sa.Connection  # what rooms without SQL of their own hand around
 
 _RETRIES = 8
 _PAGE = 500
-_SYNCHRONOUS = "synchronous"  # what a connection is set to
-_CHECKPOINT_PAGES = 4000  # 16 MB of journal: writing it back costs whoever's commit it falls upon
 # deadlock, serialization failure, lock not available; and a row that was about to be referred to, or
 # to go, when another transaction did the opposite (the last study of a patient goes, another comes)
 _PG_RETRYABLE = {"40P01", "40001", "55P03", "23503"}
 
 
 class Database:
-    """`read()` gives a snapshot, `write()` a transaction that commits when the block ends well.
-
-    A write transaction on SQLite begins IMMEDIATE: a deferred one that reads first and writes
-    later fails at once when another wrote in between, however long the busy time-out is.
-    """
+    """`read()` gives a snapshot, `write()` a transaction that commits when the block ends well."""
 
     def __init__(self, url: str, *, durable: bool = True) -> None:
         self._url = _parse(url)
         self.dialect = self._url.get_backend_name()
-        # A PostgreSQL admits about a hundred connections to all processes together.
-        options: dict[str, Any] = {"pool_size": 8, "max_overflow": 12, "pool_timeout": 30}
-        if self.dialect == "postgresql":
-            options["pool_pre_ping"] = True
-        self._engine = sa.create_engine(self._url, **options)
         # Taken before a connection: who waits for it must not hold one that others could read with.
         self._turn: Turn | nullcontext[None] = nullcontext()
         self._journal: Journal | None = None
+        self._connections: Connections
         if self.dialect == "sqlite":
             if self._url.database:
                 self._turn = Turn(Path(f"{self._url.database}-turn"))
                 self._journal = Journal(Path(f"{self._url.database}-wal")) if durable else None
-            _tune_sqlite(self._engine, durable=durable)
+            self._engine = sa.create_engine(self._url, **Kept.OPTIONS)
+            self._connections = Kept(self._engine)
+            self._begin: Callable[[sa.Connection, bool], None] = sqlite.beginner(durable=durable)
+            sqlite.tune(self._engine)
         else:
+            self._engine = sa.create_engine(self._url, **Pooled.OPTIONS)
+            self._connections = Pooled(self._engine)
+            self._begin = _begin
             listener = _pg_synchronous_commit if durable else _pg_asynchronous_commit
             event.listen(self._engine, "connect", listener)
         self._changes = (
             Changes(self._url.database) if self.dialect == "sqlite" and self._url.database else None
         )
-        self._writers = {
-            later: self._engine.execution_options(write=True, later=later) for later in (False, True)
-        }
 
     @property
     def engine(self) -> sa.Engine:
@@ -75,7 +69,7 @@ class Database:
     def read(self, stop: Callable[[], bool] | None = None) -> Iterator[sa.Connection]:
         """A read-only snapshot. `stop` is asked by another thread, now and then, whether to give up a
         statement that takes long. Raises Unavailable when the database is away, and Interrupted."""
-        with self._translated(), self._engine.connect() as connection:
+        with self._translated(), self._taken() as connection:
             try:
                 with watched(connection.connection.dbapi_connection, stop) if stop else nullcontext():
                     yield connection
@@ -85,12 +79,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """One transaction. Raises Unavailable when the database is away, full or locked."""
-        with (
-            self._translated(),
-            self._turn,
-            self._writers[False].connect() as connection,
-            connection.begin(),
-        ):
+        with self._translated(), self._transaction() as connection:
             yield connection
 
     def transact(self, work: Callable[[sa.Connection], T], *, later: bool = False) -> T:
@@ -103,10 +92,8 @@ class Database:
             self._journal.watch()
         for attempt in range(_RETRIES):
             try:
-                with self._turn, self._writers[later].connect() as connection, connection.begin():
+                with self._transaction(later=later) as connection:
                     return work(connection)
-            except PoolTimeout as error:
-                raise _no_connection() from error
             except DBAPIError as error:
                 if not _retryable(error) or attempt == _RETRIES - 1:
                     raise _translate(error) from error
@@ -135,8 +122,7 @@ class Database:
             except sqlite3.Error as error:
                 raise translated(connection, "PRAGMA wal_checkpoint", error) from error
             finally:
-                connection.invalidate()  # it is set up otherwise than the others now
-                connection.close()
+                connection.close()  # for good: it is set up otherwise than the others now
         if pages != written:
             raise Unavailable("the index's journal is being read", hint="it is tried again")
 
@@ -150,16 +136,33 @@ class Database:
             self._changes.close()
         if self._journal is not None:
             self._journal.close()
-        self._engine.dispose()
+        self._connections.close()
         if isinstance(self._turn, Turn):
             self._turn.close()
+
+    @contextmanager
+    def _transaction(self, *, later: bool = False) -> Iterator[sa.Connection]:
+        with self._turn, self._taken() as connection:
+            self._begin(connection, later)
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+
+    @contextmanager
+    def _taken(self) -> Iterator[sa.Connection]:
+        connection = self._connections.take()
+        try:
+            yield connection
+        finally:
+            self._connections.give(connection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except PoolTimeout as error:
-            raise _no_connection() from error
         except DBAPIError as error:
             raise _translate(error) from error
 
@@ -178,7 +181,7 @@ def paged(db: Database, query: "sa.Select[Any]", identity: "sa.Column[Any]") -> 
 
 
 def sqlite_url(path: Path) -> str:
-    return f"sqlite+pysqlite:///{path}"
+    return f"{sqlite.DRIVER}:///{path}"
 
 
 def _parse(url: str) -> sa.URL:
@@ -193,40 +196,12 @@ def _parse(url: str) -> sa.URL:
     if backend in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
-        return parsed.set(drivername="sqlite+pysqlite")
+        return parsed.set(drivername=sqlite.DRIVER)
     raise Invalid(f"no index on {backend}", hint="use postgresql://... or leave [index] url empty for SQLite")
 
 
-def _tune_sqlite(engine: sa.Engine, *, durable: bool) -> None:
-    @event.listens_for(engine, "connect")
-    def connect(raw: Any, _record: Any) -> None:
-        raw.isolation_level = None  # the begin listener below says BEGIN, not the driver
-        cursor = raw.cursor()
-        cursor.execute("PRAGMA busy_timeout = 60000")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA case_sensitive_like = ON")
-        cursor.execute("PRAGMA cache_size = -16384")
-        cursor.execute("PRAGMA temp_store = MEMORY")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        raw: Any = connection.connection.dbapi_connection
-        options = connection.get_execution_options()
-        write = options.get("write", False)
-        statement = "BEGIN IMMEDIATE" if write else "BEGIN"
-        try:
-            if write:
-                # In WAL mode NORMAL may lose the last commits at a power cut; FULL never does.
-                wanted = "FULL" if durable and not options.get("later", False) else "NORMAL"
-                if connection.info.get(_SYNCHRONOUS) != wanted:
-                    raw.execute(f"PRAGMA synchronous = {wanted}")
-                    connection.info[_SYNCHRONOUS] = wanted
-            raw.execute(statement)
-        except sqlite3.Error as error:
-            raise translated(connection, statement, error) from error
+def _begin(connection: sa.Connection, _later: bool) -> None:  # noqa: FBT001 - as for SQLite
+    connection.begin()
 
 
 def _pg_synchronous_commit(raw: Any, _record: Any) -> None:
@@ -248,10 +223,6 @@ def _pg_asynchronous_commit(raw: Any, _record: Any) -> None:
 def _retryable(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None)
     return state in _PG_RETRYABLE or "database is locked" in str(error.orig)
-
-
-def _no_connection() -> Unavailable:
-    return Unavailable("the index is busy", hint="try again; every connection of this process is in use")
 
 
 def _translate(error: DBAPIError) -> Exception:

@@ -75,10 +75,12 @@ class FileMeta:
 
 @dataclass(slots=True)
 class Walk:
-    """A walk may stop at encapsulated pixel data; `resume` goes on behind it. `items_left` is how many
-    items there may still be, for all walkers of it."""
+    """A walk may stop at encapsulated pixel data; `resume` goes on behind it. `size` is how many bytes there
+    are in all; the pixel data of native files may be outside `buffer`. `items_left` is how many items there
+    may still be, for all walkers of it."""
 
     buffer: Buffer
+    size: int
     implicit: bool
     big_endian: bool
     dataset: DataSet
@@ -195,25 +197,42 @@ def walk(buffer: Buffer, transfer_syntax: str, offset: int = 0) -> Walk:
 
     Stops at encapsulated pixel data, whose end only its items tell; the caller finds it and may
     `resume` behind it."""
-    state = Walk(
+    state = _begun(buffer, len(buffer), transfer_syntax)
+    _Walker(state).data_set(state.dataset, offset, len(buffer), 0)
+    return state
+
+
+def walk_beginning(beginning: Buffer, size: int, transfer_syntax: str, offset: int) -> Walk | None:
+    """The same for a file of `size` bytes, from what it begins with; None when more of it is needed, which
+    is not so for one that ends with native pixel data: a walk does not look into that. Raises Unreadable."""
+    state = _begun(beginning, size, transfer_syntax)
+    try:
+        _Walker(state).data_set(state.dataset, offset, size, 0)
+    except struct.error:  # a header lies behind what is there
+        return None
+    if size <= len(beginning):
+        return state
+    last = state.pixels
+    if last is None or last.vr not in {"OB", "OW"} or last.length is None:
+        return None
+    is_last = last.offset + last.length == state.dataset.end == size
+    return state if is_last and last.offset <= len(beginning) else None
+
+
+def _begun(buffer: Buffer, size: int, transfer_syntax: str) -> Walk:
+    return Walk(
         buffer,
+        size,
         implicit=transfer_syntax == uids.IMPLICIT_LE,
         big_endian=transfer_syntax == uids.EXPLICIT_BE,
         dataset=DataSet(),
     )
-    _Walker(state).data_set(state.dataset, offset, len(buffer), 0)
-    return state
 
 
 def find(prefix: Buffer, size: int, transfer_syntax: str, offset: int, tag: int) -> DataSet | None:
     """The elements of a data set of `size` bytes up to `tag`, from what it begins with; None when more of
     it is needed to tell. Raises Unreadable."""
-    state = Walk(
-        prefix,
-        implicit=transfer_syntax == uids.IMPLICIT_LE,
-        big_endian=transfer_syntax == uids.EXPLICIT_BE,
-        dataset=DataSet(),
-    )
+    state = _begun(prefix, size, transfer_syntax)
     try:
         _Walker(state, until=tag).data_set(state.dataset, offset, size, 0)
     except struct.error:  # a header lies behind what is there
@@ -223,7 +242,7 @@ def find(prefix: Buffer, size: int, transfer_syntax: str, offset: int, tag: int)
 
 def resume(state: Walk, offset: int) -> None:
     """Go on behind the encapsulated pixel data that the walk stopped at."""
-    _Walker(state).data_set(state.dataset, offset, len(state.buffer), 0)
+    _Walker(state).data_set(state.dataset, offset, state.size, 0)
 
 
 class _Walker:
@@ -365,6 +384,7 @@ class _Walker:
         return _Walker(
             Walk(
                 self._buffer,
+                self._state.size,
                 implicit=True,
                 big_endian=False,
                 dataset=DataSet(),

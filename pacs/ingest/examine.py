@@ -90,15 +90,13 @@ def examine(spooled: Spooled, meta: FileMeta, expected: Expected) -> Entry:
     """The index entry of a sealed Part 10 file. Raises Broken."""
     if not uids.is_valid(meta.transfer_syntax):
         raise Broken("transfer-syntax", RULES["transfer-syntax"], sop_instance=meta.sop_instance)
-    with _readable(spooled, meta) as blob:
-        try:
-            walked = header.walk(mapped(blob.fileno()), meta.transfer_syntax, meta.dataset_offset)
-            table = opened.frame_table(walked, blob.pread, meta.transfer_syntax)
-            encoded = json.encode(walked)
-        except Unreadable as error:
-            raise Broken(
-                error.rule, str(error), sop_class=meta.sop_class, sop_instance=meta.sop_instance
-            ) from error
+    try:
+        walked, table = _opened(spooled, meta)
+        encoded = json.encode(walked)
+    except Unreadable as error:
+        raise Broken(
+            error.rule, str(error), sop_class=meta.sop_class, sop_instance=meta.sop_instance
+        ) from error
     key, sop_class = _identity(encoded, expected)
     return Entry(
         key=key,
@@ -143,6 +141,18 @@ def _identity(encoded: json.Encoded, expected: Expected) -> tuple[InstanceKey, s
         if said and said != found:
             raise Broken(rule, RULES[rule], sop_class=sop_class, sop_instance=instance)
     return InstanceKey(study, series, instance), sop_class
+
+
+def _opened(spooled: Spooled, meta: FileMeta) -> tuple[Walk, FrameTable | None]:
+    """Raises Unreadable and Broken."""
+    syntax, offset = meta.transfer_syntax, meta.dataset_offset
+    if syntax not in DEFLATED:
+        walked = header.walk_beginning(memoryview(spooled.beginning), spooled.size, syntax, offset)
+        if walked is not None:
+            return walked, opened.frame_table(walked, spooled.pread, syntax)
+    with _readable(spooled, meta) as blob:
+        walked = header.walk(mapped(blob.fileno()), syntax, offset)
+        return walked, opened.frame_table(walked, blob.pread, syntax)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def frame_table(walk: Walk, read: Read, transfer_syntax: str) -> FrameTable | No
             transfer_syntax,
             offset=pixels.offset,
             length=pixels.length,
-            end=len(walk.buffer),
+            end=walk.size,
             extended_offsets=header.value(walk.buffer, walk.dataset.elements.get(_EXTENDED_OFFSETS)),
             extended_lengths=header.value(walk.buffer, walk.dataset.elements.get(_EXTENDED_LENGTHS)),
         )

@@ -28,6 +28,7 @@ _RECOVERY = _LOCK  # of the folder of all: held by who looks at what the dead le
 _AT_ONCE = 256
 _PIECE = 1 << 20  # bytes
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_BEGINNING = 1 << 16  # bytes
 _MARK = "-"
 _SEAL = 32  # hexadecimal digits
 _ONLY_NEW = ".new"
@@ -36,7 +37,8 @@ _ONLY_NEW = ".new"
 class Spooled:
     """One arriving object: bytes go to disk as they come, their SHA-256 is taken on the way.
 
-    `prefix` is what stands before the data set, empty where that cannot be told. `digest` is that of
+    `prefix` is what stands before the data set, empty where that cannot be told; `beginning` is it and some
+    of the data set, so that most headers can be read without the disk. `digest` is that of
     the data set alone, so that the same data set brought by two wires (or by two senders) is the same
     object; `prefix_digest` that of what stands before it.
     Leaving the `with` block removes the spool's link; one in the store stays."""
@@ -46,6 +48,7 @@ class Spooled:
         self.size = 0
         self.received_ns = 0
         self.prefix = b""
+        self.beginning = b""
         self._head: bytearray | None = bytearray()
         self._looked = 0  # bytes of it
         self._begun = 0  # bytes of it that are known to stand before the data set
@@ -114,6 +117,7 @@ class Spooled:
         head = self._head if self._head is not None else bytearray()
         if 0 < self._begun == len(head) <= header.META_LIMIT and header.begins_data_set(data):
             self._settle_head(head, self._begun)
+            self.beginning = self.prefix + bytes(data[:_BEGINNING])
             self._hash.update(data)
             return
         head += data
@@ -131,6 +135,7 @@ class Spooled:
 
     def _settle_head(self, head: bytearray, begin: int) -> None:
         self.prefix = bytes(head[:begin])
+        self.beginning = bytes(head[: begin + _BEGINNING])
         self._prefix_hash.update(self.prefix)
         self._hash.update(memoryview(head)[begin:])
         self._head = None
@@ -164,6 +169,10 @@ class Spooled:
 
     def fileno(self) -> int:
         return self._fd
+
+    def pread(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`, at most 2 GiB; fewer only at the end of what was written."""
+        return os.pread(self._fd, length, offset)
 
     def chunks(self, offset: int) -> Iterator[bytes]:
         """What was written, from `offset` on, in pieces of 1 MiB."""

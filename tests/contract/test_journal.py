@@ -99,7 +99,7 @@ def test_a_journal_that_went_and_came_again_is_synced(
     monkeypatch.setattr(os, "fdatasync", noted)
     add(db, 1)
     db.flush()
-    db.engine.dispose()  # the last to go takes it away
+    db._connections.close()  # the last to go takes it away
     assert not path.exists()
     db.flush()
     add(db, 2)

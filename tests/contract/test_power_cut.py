@@ -58,7 +58,7 @@ def lose_power(archive: Archive, index: Path | None = None) -> None:
     """Of the index, everything after what was remembered."""
     abandon(archive)
     archive.ingest._pending._waiting.clear()
-    archive.stores.db.engine.dispose()
+    archive.stores.db._connections.close()
     if index is not None:
         for name in ("index.db-wal", "index.db-shm"):
             (archive.config.data / name).unlink(missing_ok=True)
