@@ -7,7 +7,7 @@ taken for quiet beyond the first of them.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,6 +31,20 @@ _QUIET: Final = Prepared(
     .where(_s.study_uid == sa.bindparam("of"))
     .values(quiet_since_ns=sa.null(), generation=sa.bindparam("to"))
 )
+
+
+def _waits(dialect: Any, *, again: bool) -> sa.Executable:
+    insert: Any = dialect.insert(schema.settling)
+    if not again:
+        return cast("sa.Executable", insert.on_conflict_do_nothing(index_elements=["study_uid"]))
+    known = insert.excluded.quiet_since_ns
+    later = sa.case((_s.quiet_since_ns > known, _s.quiet_since_ns), else_=known)
+    conflict = insert.on_conflict_do_update(index_elements=["study_uid"], set_={"quiet_since_ns": later})
+    return cast("sa.Executable", conflict)
+
+
+_AGAIN: Final = Prepared(_waits(sqlite, again=True), postgresql=_waits(postgresql, again=True))
+_ONCE: Final = Prepared(_waits(sqlite, again=False), postgresql=_waits(postgresql, again=False))
 
 
 class Settler:
@@ -106,16 +120,9 @@ def note(tx: sa.Connection, arrivals: Sequence[Told]) -> None:
     for told in arrivals:
         which = remarked if _is_remark(told) else latest
         which[told.study_uid] = max(which.get(told.study_uid, 0), told.at_ns)
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(schema.settling)
-    known = insert.excluded.quiet_since_ns
-    later = sa.case((_s.quiet_since_ns > known, _s.quiet_since_ns), else_=known)
-    again = insert.on_conflict_do_update(index_elements=["study_uid"], set_={"quiet_since_ns": later})
-    once = insert.on_conflict_do_nothing(index_elements=["study_uid"])
-    for statement, seen in ((again, latest), (once, remarked)):
-        rows = [{"study_uid": uid, "quiet_since_ns": at} for uid, at in sorted(seen.items())]
-        if rows:  # in one order, so that nobody waits in a circle
-            tx.execute(statement, rows)
+    for statement, seen in ((_AGAIN, latest), (_ONCE, remarked)):
+        for uid, at in sorted(seen.items()):  # in one order, so that nobody waits in a circle
+            statement.run(tx, {"study_uid": uid, "quiet_since_ns": at})
 
 
 def _is_remark(told: Told) -> bool:

@@ -34,7 +34,14 @@ class Position:
 
 
 START: Final = Position(0, 0)
-_POSITION: Final = Prepared(sa.select(_c.tx, _c.seq).where(_c.name == sa.bindparam("of")))
+_WHERE_IT_IS: Final = sa.select(_c.tx, _c.seq).where(_c.name == sa.bindparam("of"))
+_POSITION: Final = Prepared(_WHERE_IT_IS)
+_HELD: Final = Prepared(_WHERE_IT_IS.with_for_update(skip_locked=True))
+_MOVE: Final = Prepared(
+    sa.update(schema.outbox_cursors)
+    .where(_c.name == sa.bindparam("of"))
+    .values(tx=sa.bindparam("to_tx"), seq=sa.bindparam("to_seq"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +98,12 @@ def ahead(tx: sa.Connection, after: Position, limit: int, kinds: frozenset[str])
 
 def read(tx: sa.Connection, after: Position, limit: int) -> tuple[Told, ...]:
     """The next events, of every kind, at most `limit`."""
-    return tuple(told(row) for row in tx.execute(_next(after, limit, tx.dialect.name)))
+    return tuple(told(row) for row in _next(tx, after, limit))
 
 
 def stretch(tx: sa.Connection, after: Position, limit: int, kinds: frozenset[str]) -> Stretch:
     """Of at most `limit` events."""
-    rows = tx.execute(_next(after, limit, tx.dialect.name)).all()
+    rows = _next(tx, after, limit)
     end = Position(rows[-1].tx, rows[-1].seq) if rows else None
     return Stretch(tuple(told(row) for row in rows if row.kind in kinds), end)
 
@@ -160,14 +167,12 @@ def position(tx: sa.Connection, name: str) -> Position | None:
 
 def hold(tx: sa.Connection, name: str) -> Position | None:
     """The reader's position, held until the transaction ends; None while another process has it."""
-    row = tx.execute(
-        sa.select(_c.tx, _c.seq).where(_c.name == name).with_for_update(skip_locked=True)
-    ).first()
+    row = _HELD.one(tx, {"of": name})
     return None if row is None else Position(row.tx, row.seq)
 
 
 def move(tx: sa.Connection, name: str, to: Position) -> None:
-    tx.execute(sa.update(schema.outbox_cursors).where(_c.name == name).values(tx=to.tx, seq=to.seq))
+    _MOVE.run(tx, {"of": name, "to_tx": to.tx, "to_seq": to.seq})
 
 
 def forget(tx: sa.Connection, name: str) -> None:
@@ -223,18 +228,31 @@ _NEXT: sa.ColumnElement[int] = sa.literal_column(
 )
 
 
-def _next(at: Position, limit: int, dialect: str) -> sa.Select[Any]:
-    query = _after(at).limit(limit)
-    return query.where(_o.tx < _OLDEST_RUNNING) if dialect == "postgresql" else query
+def _next(tx: sa.Connection, at: Position, limit: int) -> list[Any]:
+    return _stretch().run(tx, {"tx": at.tx, "seq": at.seq, "most": limit})
+
+
+def _asked() -> sa.ColumnElement[Any]:
+    return sa.tuple_(sa.bindparam("tx", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
+
+
+@cache
+def _stretch() -> Prepared:
+    beyond = (
+        sa.select(schema.outbox)
+        .where(sa.tuple_(_o.tx, _o.seq) > _asked())
+        .order_by(_o.tx, _o.seq)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+    )
+    return Prepared(beyond, postgresql=beyond.where(_o.tx < _OLDEST_RUNNING))
 
 
 @cache
 def _ahead(kinds: frozenset[str]) -> Prepared:
     def statement(*readable: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        asked = sa.tuple_(sa.bindparam("tx", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
         rows = (
             sa.select(_o.kind, _o.at_ns)
-            .where(sa.tuple_(_o.tx, _o.seq) > asked, *readable)
+            .where(sa.tuple_(_o.tx, _o.seq) > _asked(), *readable)
             .order_by(_o.tx, _o.seq)
             .limit(sa.bindparam("most", type_=sa.Integer))
             .subquery()
