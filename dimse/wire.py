@@ -25,6 +25,7 @@ class Wire:
         self._sock = sock
         self._buffer = PduBuffer(max_length)
         self._timeout = timeout
+        self._patience: float | None = None  # what the socket is set to
         self._sending = threading.Lock()
         _tune(sock)
 
@@ -41,7 +42,7 @@ class Wire:
             pdu = self._buffer.take()
             if pdu is not None:
                 return pdu
-            self._receive(deadline if deadline is not None else clock.monotonic() + self._timeout)
+            self._receive(self._timeout if deadline is None else deadline - clock.monotonic())
 
     def readable(self, seconds: float = 0.0) -> bool:
         """Whether something has arrived that was not read yet; waits for it at most so long."""
@@ -55,7 +56,7 @@ class Wire:
         """Send all of the buffers in order. Raises TimedOut or AssociationEnded."""
         with self._sending:
             try:
-                self._sock.settimeout(self._timeout)
+                self._wait_for(self._timeout)
                 for begin in range(0, len(buffers), _BATCH):
                     self._send_batch(list(buffers[begin : begin + _BATCH]))
             except TimeoutError as error:
@@ -95,31 +96,38 @@ class Wire:
         with contextlib.suppress(OSError):
             self._sock.close()
 
-    def _receive(self, deadline: float) -> None:
-        while True:
-            rest = deadline - clock.monotonic()
-            if rest <= 0:
-                raise TimedOut("the peer is silent")
-            try:
-                self._sock.settimeout(rest)
-                count = self._sock.recv_into(self._buffer.space())
-            except TimeoutError:
-                continue
-            except OSError as error:
-                raise AssociationEnded(f"connection lost: {error.strerror}") from error
-            if not count:
-                raise AssociationEnded("connection closed by the peer")
-            self._acknowledge()
-            self._buffer.filled(count)
-            return
+    def _receive(self, seconds: float) -> None:
+        """What comes next, which may be waited for so long."""
+        if seconds <= 0:
+            raise TimedOut("the peer is silent")
+        try:
+            self._wait_for(seconds)
+            count = self._sock.recv_into(self._buffer.space())
+        except TimeoutError as error:
+            raise TimedOut("the peer is silent") from error
+        except OSError as error:
+            raise AssociationEnded(f"connection lost: {error.strerror}") from error
+        if not count:
+            raise AssociationEnded("connection closed by the peer")
+        self._acknowledge()
+        self._buffer.filled(count)
+
+    def _wait_for(self, seconds: float) -> None:
+        """Each setting is a system call, and it is mostly the same."""
+        if seconds != self._patience:
+            self._sock.settimeout(seconds)
+            self._patience = seconds
 
     def _acknowledge(self) -> None:
         """Say at once what has arrived: a peer that leaves Nagle's algorithm on sends the rest of its
         message only then, and a delayed acknowledgement would cost it 40 ms. The system forgets the
         option with every acknowledgement."""
-        if _QUICKACK is not None:
-            with contextlib.suppress(OSError):
-                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        if _QUICKACK is None:
+            return
+        try:  # noqa: SIM105 - a context manager takes as long as the call itself
+            self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        except OSError:
+            pass
 
     def _send_batch(self, batch: list[bytes | memoryview]) -> None:
         while batch:
