@@ -19,7 +19,8 @@ _KEEPALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT"
 
 
 class Wire:
-    """Read by one thread."""
+    """Read by one thread. Others may send meanwhile, but not while a deadline is set: a socket has one
+    time-out for both."""
 
     def __init__(self, sock: socket.socket, *, max_length: int, timeout: float) -> None:
         self._sock = sock

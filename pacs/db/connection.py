@@ -44,9 +44,8 @@ class Database:
         self._journal: Journal | None = None
         self._connections: Connections
         if self.dialect == "sqlite":
-            if self._url.database:
-                self._turn = Turn(Path(f"{self._url.database}-turn"))
-                self._journal = Journal(Path(f"{self._url.database}-wal")) if durable else None
+            self._turn = Turn(Path(f"{self._url.database}-turn"))
+            self._journal = Journal(Path(f"{self._url.database}-wal")) if durable else None
             self._engine = sa.create_engine(self._url, **Kept.OPTIONS)
             self._connections = Kept(self._engine)
             self._begin: Callable[[sa.Connection, bool], None] = sqlite.beginner(durable=durable)
@@ -146,6 +145,7 @@ class Database:
             self._begin(connection, later)
             try:
                 yield connection
+                check(connection)
                 connection.commit()
             except BaseException:
                 connection.rollback()
@@ -165,6 +165,18 @@ class Database:
             yield
         except DBAPIError as error:
             raise _translate(error) from error
+
+
+def check(tx: Transaction) -> None:
+    """Raises Unavailable when the database has given up the transaction by itself, as SQLite does when its
+    disk is full or fails, whatever savepoints there are: what was written is gone, and what would still be
+    written would stay alone. For who catches the error of a statement and goes on."""
+    if tx.dialect.name == "sqlite" and tx.in_transaction():
+        raw: Any = tx.connection.dbapi_connection
+        if not raw.in_transaction:
+            raise Unavailable(
+                "the index could not be written", hint="look at the disk of the data folder, then try again"
+            )
 
 
 def paged(db: Database, query: "sa.Select[Any]", identity: "sa.Column[Any]") -> Iterator[Any]:
@@ -196,6 +208,8 @@ def _parse(url: str) -> sa.URL:
     if backend in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
+        if parsed.database in {None, "", ":memory:"} or "mode" in parsed.query:
+            raise Invalid("an index in memory would be lost", hint="leave [index] url empty, or name a file")
         return parsed.set(drivername=sqlite.DRIVER)
     raise Invalid(f"no index on {backend}", hint="use postgresql://... or leave [index] url empty for SQLite")
 

@@ -1,6 +1,7 @@
 """Connections for one transaction after the other."""
 
 import threading
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
@@ -21,7 +22,7 @@ class Connections(Protocol):
     def give(self, connection: sa.Connection) -> None: ...
 
     def close(self) -> None:
-        """Those that nobody uses."""
+        """Those that nobody uses at once, the others when they are given back."""
 
 
 class Pooled:
@@ -60,6 +61,7 @@ class Kept:
         self._engine = engine
         self._places = threading.BoundedSemaphore(_MOST)
         self._idle: list[sa.Connection] = []
+        self._closed = False
 
     def take(self) -> sa.Connection:
         if not self._places.acquire(timeout=_PATIENCE_S):
@@ -76,7 +78,7 @@ class Kept:
 
     def give(self, connection: sa.Connection) -> None:
         try:
-            if len(self._idle) < _KEPT and _is_as_new(connection):
+            if len(self._idle) < _KEPT and not self._closed and _is_as_new(connection):
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -84,8 +86,10 @@ class Kept:
             self._places.release()
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        self._closed = True
+        with suppress(IndexError):  # somebody may still take one
+            while True:
+                self._idle.pop().close()
         self._engine.dispose()
 
 

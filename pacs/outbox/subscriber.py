@@ -16,7 +16,7 @@ from typing import Final
 
 from pacs import clock
 from pacs import log as logging
-from pacs.db.connection import Database, Transaction
+from pacs.db.connection import Database, Transaction, check
 from pacs.errors import PacsError
 from pacs.heartbeat import HELD_S, beating
 from pacs.outbox import deliveries, log
@@ -232,6 +232,7 @@ def _attempt(tx: Transaction, follower: Follower, events: Sequence[Told]) -> str
         with tx.begin_nested():
             follower.work(tx, events)
     except Exception as error:  # noqa: BLE001 - a lost connection raises again at the next statement
+        check(tx)
         reason = describe(error)
         _log.warning("failed subscriber=%s events=%s reason=%s", follower.name, len(events), reason)
         return reason

@@ -1,8 +1,10 @@
 """Connections go from one transaction to the next, bounded and clean."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 
 from pacs.db import connections
 from pacs.db.connection import Database, sqlite_url
-from pacs.errors import Unavailable
+from pacs.errors import Invalid, Unavailable
 
 TABLE = sa.table("things", sa.column("a", sa.Integer))
 
@@ -92,3 +94,67 @@ def test_what_is_read_is_one_state(db: Database) -> None:
         db.transact(lambda other: other.execute(sa.insert(TABLE).values(a=1)))
         assert tx.execute(sa.select(TABLE)).all() == first
     assert count(db) == 1
+
+
+def test_who_writes_has_the_turn_to_write_from_the_beginning(db: Database, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "index.db", timeout=0, isolation_level=None)
+    try:
+        with db.write(), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        with db.read() as tx:
+            tx.execute(sa.select(TABLE)).all()
+            other.execute("BEGIN IMMEDIATE")
+    finally:
+        other.close()
+
+
+def test_each_transaction_waits_for_the_disk_as_it_was_asked_to(db: Database) -> None:
+    def synchronous(tx: sa.Connection) -> int:
+        return int(tx.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    normal, full = 1, 2
+    for _ in range(3):
+        assert db.transact(synchronous, later=True) == normal
+        assert db.transact(synchronous) == full
+        with db.write() as tx:
+            assert synchronous(tx) == full
+
+
+def test_a_commit_that_is_refused_leaves_nothing(db: Database) -> None:
+    with db.write() as tx:
+        tx.exec_driver_sql("CREATE TABLE owners (a INTEGER PRIMARY KEY)")
+        tx.exec_driver_sql(
+            "CREATE TABLE owned (a INTEGER REFERENCES owners (a) DEFERRABLE INITIALLY DEFERRED)"
+        )
+    with pytest.raises(sa.exc.IntegrityError), db.write() as tx:
+        tx.exec_driver_sql("INSERT INTO owned VALUES (7)")
+    with db.write() as tx:
+        assert tx.exec_driver_sql("SELECT count(*) FROM owned").scalar_one() == 0
+        tx.execute(sa.insert(TABLE).values(a=1))
+    assert count(db) == 1
+
+
+def test_a_transaction_that_the_database_gave_up_did_not_end_well(db: Database) -> None:
+    def work(tx: sa.Connection) -> None:
+        tx.execute(sa.insert(TABLE).values(a=1))
+        tx.exec_driver_sql("PRAGMA max_page_count = 1")
+        with suppress(sa.exc.OperationalError):
+            tx.exec_driver_sql("INSERT INTO things VALUES (zeroblob(1000000))")
+        tx.exec_driver_sql("PRAGMA max_page_count = 1000000")
+
+    with pytest.raises(Unavailable, match="could not be written"):
+        db.transact(work)
+    assert count(db) == 0
+
+
+def test_what_is_given_back_after_the_end_is_closed(db: Database, tmp_path: Path) -> None:
+    with db.read() as tx:
+        tx.execute(sa.select(TABLE)).all()
+        db._connections.close()
+    assert tmp_path / "index.db" not in open_files()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
+def test_no_index_in_memory(url: str) -> None:
+    with pytest.raises(Invalid, match="would be lost"):
+        Database(url)

@@ -38,6 +38,22 @@ def stored_bytes(archive: Archive, item: DicomObject) -> bytes:
         return b"".join(source.chunks(stored.dataset_offset))
 
 
+def test_the_header_of_a_slice_is_read_from_memory(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mapped(_: int) -> memoryview:
+        raise AssertionError("the file was read again")
+
+    monkeypatch.setattr("pacs.ingest.examine.mapped", mapped)
+    items = ct_series(2, rows=512, columns=512)
+    assert isinstance(put(archive, items[0].part10()), Stored)
+    with archive.ingest.spool(ME) as spooled:
+        data = items[1].part10()
+        begin = len(data) - len(items[1].dataset)
+        spooled.begin(data[:begin])
+        for at in range(begin, len(data), 16_372):
+            spooled.write(data[at : at + 16_372])
+        assert isinstance(archive.ingest.accept(ME, spooled), Stored)
+
+
 def test_stored_is_durable_indexed_and_told(archive: Archive) -> None:
     (item,) = ct_series(1)
     receipt = put(archive, item.part10())

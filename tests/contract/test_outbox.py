@@ -274,6 +274,31 @@ def test_a_failing_statement_spoils_only_its_own_event(archive: Archive) -> None
     assert [p.told.study_uid for p in parked(db)] == ["poison"]
 
 
+@pytest.mark.parametrize("opened", ["sqlite"], indirect=True)
+def test_a_full_disk_in_the_middle_of_a_batch_loses_nothing(archive: Archive) -> None:
+    """SQLite then gives up the whole transaction, and not only what the failing attempt wrote."""
+    db = archive.stores.db
+    room = False
+
+    def work(tx: Transaction, told: Sequence[Told]) -> None:
+        for event in told:
+            events.append(tx, Event(Kind.REFUSED, event.study_uid))
+        tx.exec_driver_sql(f"PRAGMA max_page_count = {2**31 if room else 1}")  # no less than there are
+        if told[-1].study_uid == "9":
+            tx.execute(sa.insert(schema.outbox), {"kind": "big", "payload": f"{{{' ' * 10_000_000}}}"})
+
+    follower = Follower("f", STORED, work, retry=AT_ONCE)
+    enrol(db, [follower])
+    tell(db, *"123456789")
+    with pytest.raises(Unavailable):
+        drain(db, follower)
+    assert {t.kind for t in everything(db)} == {"stored"}
+    room = True
+    drain(db, follower)
+    assert [t.study_uid for t in everything(db) if t.kind == Kind.REFUSED] == list("123456789")
+    assert parked(db) == []
+
+
 def test_what_nobody_asked_for_is_passed(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     db = archive.stores.db
     seen: list[str] = []

@@ -39,6 +39,8 @@ def test_long_file_meta_information_is_found_in_any_pieces(spool: Spool, meta: i
             one.mark()
             with Spooled.reopen(one.path) as found:
                 assert found.fits
+                assert (prefix + data).startswith(one.beginning)
+                assert len(one.beginning) > len(one.prefix) or meta > header.META_LIMIT
                 assert said(found) == said(whole)
         assert whole.prefix == (prefix if meta < header.META_LIMIT else b"")
 
