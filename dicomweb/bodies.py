@@ -8,6 +8,9 @@ from starlette.requests import ClientDisconnect
 from dicomweb import problems
 from dicomweb.calls import Call
 from dicomweb.media import DICOM_JSON, JSON, parse_media_type
+from dicomweb.native import XML
+from pacs.dicom import from_xml
+from pacs.dicom.described import Malformed, as_json
 from pacs.errors import Invalid
 
 MOST_BYTES: Final = 1 << 20
@@ -27,9 +30,9 @@ async def whole(call: Call, limit: int = MOST_BYTES) -> bytes:
     return b"".join(pieces)
 
 
-async def dicom_json(call: Call, *, optional: bool = False) -> Any:
-    """What the JSON of the payload says; None for an empty one, if it may be. Raises Invalid, TooLarge,
-    UnsupportedMediaType."""
+async def data_set(call: Call, *, optional: bool = False) -> Any:
+    """The data set of the payload as DICOM JSON, not looked at yet; None for an empty one, if it may be.
+    Raises Invalid, TooLarge, UnsupportedMediaType."""
     body = await whole(call)
     if optional and not body.strip():
         return None
@@ -38,11 +41,21 @@ async def dicom_json(call: Call, *, optional: bool = False) -> Any:
         name = parse_media_type(sent).name
     except Invalid:
         name = ""
+    if name == XML:
+        return _of_xml(body)
     if name not in {DICOM_JSON, JSON}:
         raise problems.UnsupportedMediaType(
-            "workitems are taken as DICOM JSON only", hint=f"send Content-Type: {DICOM_JSON}"
+            "workitems are taken as DICOM JSON or Native DICOM Model",
+            hint=f"send Content-Type: {DICOM_JSON} or {XML}",
         )
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise Invalid("the payload is no JSON") from None
+
+
+def _of_xml(body: bytes) -> dict[str, Any]:
+    try:
+        return as_json(from_xml.data_set(body))
+    except Malformed as error:
+        raise Invalid(f"the payload describes no data set: {error}") from None

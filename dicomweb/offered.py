@@ -76,7 +76,7 @@ def taken(path: str) -> tuple[str, ...]:
     """Media types that can be sent."""
     if path.startswith(f"{PREFIX}/studies"):
         return (*_parts(DICOM, DICOM_JSON, native.XML), DICOM, DICOM_JSON, native.XML)
-    return () if "/subscribers/" in path else (DICOM_JSON,)
+    return () if "/subscribers/" in path else (DICOM_JSON, native.XML)
 
 
 def _last(path: str) -> str:

@@ -48,7 +48,7 @@ _BAD: Final = frozenset({Rule.TRANSACTION_MISSING, Rule.TRANSACTION_WRONG})
 async def create(call: Call) -> Response:
     """201 with the address of the new workitem. It is named by the query, by its data set, or by us."""
     uid = _named(call, _UID_NAMES)
-    asked = dataset.checked(await bodies.dicom_json(call))
+    asked = dataset.checked(await bodies.data_set(call))
     made, notices = await run_in_threadpool(call.archive.workitems.create, call.actor, asked, uid)
     where = call.outside.workitem(made)
     return _noted(Response(status_code=problems.CREATED, headers={"Location": where}), notices)
@@ -85,7 +85,7 @@ def search(call: Call) -> Response:
 
 
 async def update(call: Call) -> Response:
-    asked = dataset.checked(await bodies.dicom_json(call))
+    asked = dataset.checked(await bodies.data_set(call))
     transaction_uid = _named(call, _TRANSACTION_NAMES)
 
     def work() -> tuple[Notice, ...]:
@@ -96,7 +96,7 @@ async def update(call: Call) -> Response:
 
 async def change_state(call: Call) -> Response:
     """The payload is a Transaction UID and a Procedure Step State (11.7.1.4)."""
-    asked = dataset.checked(await bodies.dicom_json(call))
+    asked = dataset.checked(await bodies.data_set(call))
     text = dataset.text(asked, "ProcedureStepState")
     try:
         state = StepState(text)
@@ -112,7 +112,7 @@ async def change_state(call: Call) -> Response:
 
 async def request_cancel(call: Call) -> Response:
     """202: canceled when nobody had begun it, else its performer has been told (11.8)."""
-    sent = await bodies.dicom_json(call, optional=True)
+    sent = await bodies.data_set(call, optional=True)
     asked: DataSet = {} if sent is None else dataset.checked(sent)
 
     def work() -> tuple[Notice, ...]:

@@ -3,6 +3,7 @@ and the native XML are read into."""
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +15,14 @@ BINARY: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 TEXT: Final = frozenset(
     {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 )
+GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 VRS: Final = TEXT | BINARY | NUMBERS.keys() | {"AT", "SQ"}
+
+
+_NUMBER_OF: Final[dict[str, Callable[[str], int | float]]] = {
+    **dict.fromkeys(NUMBERS.keys() | {"IS"}, int),
+    **dict.fromkeys(("FL", "FD", "DS"), float),
+}
 
 
 class Malformed(Exception):
@@ -65,3 +73,36 @@ def decoded(text: str) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         raise Malformed("an InlineBinary is not base64") from None
+
+
+def as_json(described: DataSet) -> dict[str, Any]:
+    """The DICOM JSON Model of it (PS3.18 F.2). Raises Malformed where text is no number of its VR."""
+    return {f"{tag:08X}": _element(tag, one) for tag, one in sorted(described.items())}
+
+
+def _element(tag: int, one: Described) -> dict[str, Any]:
+    if one.bulk:
+        return {"vr": one.vr, "BulkDataURI": one.bulk}
+    if one.inline is not None:
+        return {"vr": one.vr, "InlineBinary": base64.b64encode(one.inline).decode("ascii")}
+    values = [_json_value(tag, one.vr, value) for value in one.values]
+    if one.items is not None:
+        values = [as_json(item) for item in one.items]
+    return {"vr": one.vr, "Value": values} if values else {"vr": one.vr}
+
+
+def _json_value(tag: int, vr: str, value: Any) -> Any:
+    if value is None or not isinstance(value, str):
+        return value
+    if vr == "PN":
+        groups = zip(GROUPS, value.split("=", len(GROUPS) - 1), strict=False)
+        return {group: text for group, text in groups if text}
+    make = _NUMBER_OF.get(vr)
+    if make is None:
+        return value
+    try:
+        return make(value)
+    except ValueError:
+        if vr in TEXT:
+            return value  # PS3.18 F.2.3 leaves both forms to DS and IS
+        raise Malformed(f"{attributes.keyword_of(tag)} has a value that is no number") from None

@@ -7,6 +7,7 @@ import orjson
 
 from pacs.dicom import attributes
 from pacs.dicom.described import (
+    GROUPS,
     DataSet,
     Described,
     Malformed,
@@ -19,7 +20,6 @@ from pacs.dicom.described import (
 LARGEST: Final = 32 << 20  # bytes of one document
 _MOST_NODES: Final = 3_000_000
 """Values, attributes and items in one document: what is read takes memory by their number."""
-_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 def documents(text: bytes) -> list[Any]:
@@ -74,7 +74,7 @@ def _value(tag: int, vr: str, value: Any) -> Any:
     if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
         return value
     if vr == "PN" and isinstance(value, Mapping):
-        groups = [_text(tag, value.get(group) or "") for group in _GROUPS]
+        groups = [_text(tag, value.get(group) or "") for group in GROUPS]
         return "=".join(groups).rstrip("=")
     raise _bad(tag, "a value of a wrong type")
 

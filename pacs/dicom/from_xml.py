@@ -5,6 +5,7 @@ from typing import Final
 from xml.parsers import expat
 
 from pacs.dicom.described import (
+    GROUPS,
     DataSet,
     Described,
     Malformed,
@@ -17,15 +18,14 @@ from pacs.dicom.described import (
 LARGEST: Final = 32 << 20  # bytes of one document
 _MOST_NODES: Final = 1_000_000
 _ROOT: Final = "NativeDicomModel"
-_GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 _COMPONENTS: Final = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 _INSIDE: Final[dict[str, tuple[str, ...]]] = {
     "": (_ROOT,),
     _ROOT: ("DicomAttribute",),
     "Item": ("DicomAttribute",),
     "DicomAttribute": ("Value", "Item", "PersonName", "BulkData", "InlineBinary"),
-    "PersonName": _GROUPS,
-    **dict.fromkeys(_GROUPS, _COMPONENTS),
+    "PersonName": GROUPS,
+    **dict.fromkeys(GROUPS, _COMPONENTS),
 }
 _SPOKEN: Final = frozenset({"Value", "InlineBinary", *_COMPONENTS})
 _LARGEST_NUMBER: Final = 1_000_000
@@ -83,11 +83,11 @@ class _Reader:
             case "Item":
                 self._item()
             case "BulkData":
-                self._elements[-1].bulk = given.get("uri", "")
+                self._elements[-1].bulk = _address(given)
             case "Value" | "PersonName":
                 self._number = _number(given)
                 self._name = {}
-            case _ if name in _GROUPS:
+            case _ if name in GROUPS:
                 self._group = name
 
     def text(self, data: str) -> None:
@@ -106,7 +106,7 @@ class _Reader:
             case "InlineBinary":
                 self._elements[-1].inline = decoded("".join(self._said))
             case "PersonName":
-                self._keep("=".join(_group(self._name.get(group, {})) for group in _GROUPS).rstrip("="))
+                self._keep("=".join(_group(self._name.get(group, {})) for group in GROUPS).rstrip("="))
             case _ if name in _COMPONENTS:
                 self._name.setdefault(self._group, {})[name] = "".join(self._said)
 
@@ -166,6 +166,15 @@ class _Set:
 
 def _group(components: dict[str, str]) -> str:
     return "^".join(components.get(name, "") for name in _COMPONENTS).rstrip("^")
+
+
+def _address(given: dict[str, str]) -> str:
+    """Of bulk data: one of the two is there (PS3.19 A.1.5)."""
+    if uri := given.get("uri"):
+        return uri
+    if uuid := given.get("uuid"):
+        return f"urn:uuid:{uuid}"
+    raise Malformed("bulk data has neither a uri nor a uuid (PS3.19 A.1.5)")
 
 
 def _number(given: dict[str, str]) -> int:

@@ -1,9 +1,12 @@
 """Worklist service over real HTTP (PS3.18 11.4 to 11.9, PS3.4 CC)."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pacs.config import Config
 from tests.conformance.dicomweb.conftest import running
@@ -152,6 +155,83 @@ def test_workitems_as_xml(worklist: Worklist, uid: str) -> None:
     assert worklist.send("GET", "/workitems", headers={"Accept": XML}).status_code == 406
     nothing = worklist.send("GET", "/workitems?PatientID=nobody", headers={"Accept": several})
     assert (nothing.status_code, nothing.content) == (204, b"")
+
+
+ROWS = "<NativeDicomModel><DicomAttribute tag='00280010'>{}</DicomAttribute></NativeDicomModel>"
+
+
+def native(made: dict[str, object], folder: Path) -> bytes:
+    """As DCMTK writes it."""
+    file = folder / "step.dcm"
+    described = Dataset.from_json(made)
+    described.file_meta = FileMetaDataset()
+    described.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    described.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.34.6.1")
+    described.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
+    described.save_as(file, enforce_file_format=True)
+    command = ["dcm2xml", "--native-format", str(file)]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+@pytest.mark.peer("dcmtk")
+def test_a_workitem_made_and_done_in_xml(worklist: Worklist, tmp_path: Path) -> None:
+    made = step(
+        SpecificCharacterSet="ISO_IR 192",
+        PatientName="Müller^Jürgen=山田^太郎",
+        CommentsOnTheScheduledProcedureStep="a < b & c",
+        ScheduledWorkitemCodeSequence=[code("1"), code("2")],
+        NumberOfFrames=12,
+        Rows=512,
+        MaterialThickness=[0.5, -1e300],
+        DiffusionBValue=0.1,
+    )
+    made[tag("PatientName")] = {
+        "vr": "PN",
+        "Value": [{"Alphabetic": "Müller^Jürgen", "Ideographic": "山田^太郎"}],
+    }
+    uids = fresh_uid(), fresh_uid()
+    kind = {"Content-Type": XML}
+    for uid, body, headers in ((uids[0], [made], {}), (uids[1], native(made, tmp_path), kind)):
+        answer = worklist.send("POST", f"/workitems?{uid}", body, headers=headers)
+        assert answer.status_code == 201, answer.text
+    by_json, by_xml = (worklist.get(uid) for uid in uids)
+    own = {tag(k) for k in ("SOPInstanceUID", "ScheduledProcedureStepModificationDateTime")}
+    assert {k: v for k, v in by_xml.items() if k not in own} == {
+        k: v for k, v in by_json.items() if k not in own
+    }
+    assert by_xml[tag("Rows")]["Value"] == [512]
+
+    def say(method: str, path: str, **values: object) -> int:
+        body = native(dataset(**values), tmp_path)
+        return worklist.send(method, f"/workitems/{uids[1]}{path}", body, headers=kind).status_code
+
+    claim = {"ProcedureStepState": "IN PROGRESS", "TransactionUID": "2.25.5"}
+    assert say("PUT", "/state", **claim) == 200
+    assert say("POST", "?2.25.5", WorklistLabel="Other") == 200
+    assert value(worklist.get(uids[1]), "WorklistLabel") == "Other"
+    reason = native(dataset(ReasonForCancellation="no"), tmp_path)
+    path = f"/workitems/{uids[0]}/cancelrequest"
+    assert worklist.send("POST", path, reason, headers=kind).status_code == 202
+    told = worklist.get(uids[0])[tag("ProcedureStepProgressInformationSequence")]["Value"][0]
+    assert value(told, "ReasonForCancellation") == "no"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not XML"),
+        ("<", "not XML"),
+        (ROWS.format("<Value>x</Value>"), "no number"),
+        (ROWS.format("<BulkData/>"), "neither a uri nor a uuid"),
+        (ROWS.format("<BulkData uuid='1'/>"), "refers to bulk data"),
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]><NativeDicomModel/>", "document type"),
+        ("<NativeDicomModel/>", "has to have a value"),
+    ],
+)
+def test_xml_that_describes_no_workitem_is_refused(worklist: Worklist, text: str, why: str) -> None:
+    answer = worklist.send("POST", "/workitems", text.encode(), headers={"Content-Type": XML})
+    assert answer.status_code == 400
+    assert why in answer.json()["detail"], answer.text
 
 
 def test_what_is_not_there_is_not_found(worklist: Worklist) -> None:
