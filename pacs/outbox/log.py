@@ -8,7 +8,7 @@ row can join those any more. The price: one long write transaction anywhere on t
 all readers back for as long. On SQLite writers take turns and every row says transaction 0.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -232,36 +232,31 @@ def _next(tx: sa.Connection, at: Position, limit: int) -> list[Any]:
     return _stretch().run(tx, {"tx": at.tx, "seq": at.seq, "most": limit})
 
 
-def _asked() -> sa.ColumnElement[Any]:
-    return sa.tuple_(sa.bindparam("tx", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
-
-
 @cache
 def _stretch() -> Prepared:
-    beyond = (
-        sa.select(schema.outbox)
-        .where(sa.tuple_(_o.tx, _o.seq) > _asked())
-        .order_by(_o.tx, _o.seq)
-        .limit(sa.bindparam("most", type_=sa.Integer))
-    )
-    return Prepared(beyond, postgresql=beyond.where(_o.tx < _OLDEST_RUNNING))
+    return _prepared(lambda beyond: beyond, schema.outbox)
 
 
 @cache
 def _ahead(kinds: frozenset[str]) -> Prepared:
-    def statement(*readable: sa.ColumnElement[bool]) -> sa.Select[Any]:
-        rows = (
-            sa.select(_o.kind, _o.at_ns)
-            .where(sa.tuple_(_o.tx, _o.seq) > _asked(), *readable)
-            .order_by(_o.tx, _o.seq)
-            .limit(sa.bindparam("most", type_=sa.Integer))
-            .subquery()
-        )
+    def counted(beyond: sa.Select[Any]) -> sa.Select[Any]:
+        rows = beyond.subquery()
         is_wanted = sa.or_(sa.false(), *(rows.c.kind == kind for kind in sorted(kinds)))
         wanted = sa.func.coalesce(sa.func.sum(sa.case((is_wanted, 1), else_=0)), 0)
         return sa.select(sa.func.count(), wanted, sa.func.coalesce(sa.func.min(rows.c.at_ns), 0))
 
-    return Prepared(statement(), postgresql=statement(_o.tx < _OLDEST_RUNNING))
+    return _prepared(counted, _o.kind, _o.at_ns)
+
+
+def _prepared(made: Callable[[sa.Select[Any]], sa.Select[Any]], *columns: Any) -> Prepared:
+    """Of these columns of at most `most` events beyond (`tx`, `seq`) that may be read now.
+
+    Every row of SQLite says transaction 0: by its number alone it is read in place, without an index."""
+    tx, seq = (sa.bindparam(name, type_=sa.BigInteger) for name in ("tx", "seq"))
+    few = sa.select(*columns).limit(sa.bindparam("most", type_=sa.Integer))
+    by_number = few.where(_o.seq > seq, tx >= 0).order_by(_o.seq)
+    by_both = few.where(sa.tuple_(_o.tx, _o.seq) > sa.tuple_(tx, seq), _o.tx < _OLDEST_RUNNING)
+    return Prepared(made(by_number), postgresql=made(by_both.order_by(_o.tx, _o.seq)))
 
 
 def _after(at: Position) -> sa.Select[Any]:

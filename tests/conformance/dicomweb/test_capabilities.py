@@ -60,7 +60,10 @@ def test_every_route_of_dicomweb_is_told_as_json(root: str) -> None:
     studies = told["GET", "/dicom-web/studies"]
     assert "includefield" in studies["query"]
     assert "application/dicom+json" in studies["provides"]
-    assert told["POST", "/dicom-web/workitems"]["accepts"] == ["application/dicom+json", "application/dicom+xml"]
+    assert told["POST", "/dicom-web/workitems"]["accepts"] == [
+        "application/dicom+json",
+        "application/dicom+xml",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["image", "report"])
