@@ -3,6 +3,8 @@ and the native XML are read into."""
 
 import base64
 import binascii
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,9 +21,26 @@ GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 VRS: Final = TEXT | BINARY | NUMBERS.keys() | {"AT", "SQ"}
 
 
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def _integer(text: str) -> int:
+    if not _INTEGER.fullmatch(text.strip()):
+        raise ValueError
+    return int(text)
+
+
+def _decimal(text: str) -> float:
+    """JSON has no others than finite ones."""
+    if not _DECIMAL.fullmatch(text.strip()) or not math.isfinite(number := float(text)):
+        raise ValueError
+    return number
+
+
 _NUMBER_OF: Final[dict[str, Callable[[str], int | float]]] = {
-    **dict.fromkeys(NUMBERS.keys() | {"IS"}, int),
-    **dict.fromkeys(("FL", "FD", "DS"), float),
+    **dict.fromkeys(NUMBERS.keys() | {"IS"}, _integer),
+    **dict.fromkeys(("FL", "FD", "DS"), _decimal),
 }
 
 
