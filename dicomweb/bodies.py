@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import orjson
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from dicomweb import problems
@@ -42,7 +43,7 @@ async def data_set(call: Call, *, optional: bool = False) -> Any:
     except Invalid:
         name = ""
     if name == XML:
-        return _of_xml(body)
+        return await run_in_threadpool(_of_xml, body)
     if name not in {DICOM_JSON, JSON}:
         raise problems.UnsupportedMediaType(
             "workitems are taken as DICOM JSON or Native DICOM Model",

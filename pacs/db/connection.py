@@ -208,8 +208,13 @@ def _parse(url: str) -> sa.URL:
     if backend in {"postgresql", "postgres"}:
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
-        if parsed.database in {None, "", ":memory:"} or "mode" in parsed.query:
+        if parsed.database in {None, "", ":memory:"}:
             raise Invalid("an index in memory would be lost", hint="leave [index] url empty, or name a file")
+        if str(parsed.database).startswith("file:") or "uri" in parsed.query:
+            raise Invalid(
+                "the index of SQLite is named by its path alone",
+                hint="write it as sqlite:////srv/index.db, without file: and uri=",
+            )
         return parsed.set(drivername=sqlite.DRIVER)
     raise Invalid(f"no index on {backend}", hint="use postgresql://... or leave [index] url empty for SQLite")
 

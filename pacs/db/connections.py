@@ -80,6 +80,8 @@ class Kept:
         try:
             if len(self._idle) < _KEPT and not self._closed and _is_as_new(connection):
                 self._idle.append(connection)
+                if self._closed:  # by another thread, a moment ago
+                    self._close_idle()
             else:
                 connection.close()
         finally:
@@ -87,10 +89,13 @@ class Kept:
 
     def close(self) -> None:
         self._closed = True
+        self._close_idle()
+        self._engine.dispose()
+
+    def _close_idle(self) -> None:
         with suppress(IndexError):  # somebody may still take one
             while True:
                 self._idle.pop().close()
-        self._engine.dispose()
 
 
 def _is_as_new(connection: sa.Connection) -> bool:

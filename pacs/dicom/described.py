@@ -5,6 +5,7 @@ import base64
 import binascii
 import math
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,10 +26,15 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _DECIMAL: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def _integer(text: str) -> int:
-    if not _INTEGER.fullmatch(text.strip()):
-        raise ValueError
-    return int(text)
+def _integer(bits: int, *, signed: bool) -> Callable[[str], int]:
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+    def read(text: str) -> int:
+        if not _INTEGER.fullmatch(text.strip()) or not low <= (number := int(text)) <= high:
+            raise ValueError
+        return number
+
+    return read
 
 
 def _decimal(text: str) -> float:
@@ -39,8 +45,13 @@ def _decimal(text: str) -> float:
 
 
 _NUMBER_OF: Final[dict[str, Callable[[str], int | float]]] = {
-    **dict.fromkeys(NUMBERS.keys() | {"IS"}, _integer),
     **dict.fromkeys(("FL", "FD", "DS"), _decimal),
+    "IS": _integer(32, signed=True),
+    **{
+        vr: _integer(8 * struct.calcsize(code), signed=code.islower())
+        for vr, code in NUMBERS.items()
+        if vr[0] != "F"
+    },
 }
 
 
@@ -107,11 +118,13 @@ def _element(tag: int, one: Described) -> dict[str, Any]:
     values = [_json_value(tag, one.vr, value) for value in one.values]
     if one.items is not None:
         values = [as_json(item) for item in one.items]
-    return {"vr": one.vr, "Value": values} if values else {"vr": one.vr}
+    return {"vr": one.vr, "Value": values} if values not in ([], [None]) else {"vr": one.vr}
 
 
 def _json_value(tag: int, vr: str, value: Any) -> Any:
-    if value is None or not isinstance(value, str):
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str):
         return value
     if vr == "PN":
         groups = zip(GROUPS, value.split("=", len(GROUPS) - 1), strict=False)

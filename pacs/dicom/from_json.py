@@ -49,6 +49,8 @@ def element(tag: int, value: Any, depth: int) -> Described:
         raise _bad(tag, "more than one value")
     if "BulkDataURI" in value:
         found.bulk = _text(tag, value["BulkDataURI"])
+        if not found.bulk:
+            raise _bad(tag, "bulk data without an address")
     elif "InlineBinary" in value:
         found.inline = _inline(tag, value["InlineBinary"])
     elif (values := value.get("Value", [])) is not None:

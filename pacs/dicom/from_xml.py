@@ -16,7 +16,8 @@ from pacs.dicom.described import (
 )
 
 LARGEST: Final = 32 << 20  # bytes of one document
-_MOST_NODES: Final = 1_000_000
+_MOST_NODES: Final = 1_000_000  # and values that are only known to be missing
+_FEW_NODES: Final = 1000  # are fine however short the document is
 _ROOT: Final = "NativeDicomModel"
 _COMPONENTS: Final = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 _INSIDE: Final[dict[str, tuple[str, ...]]] = {
@@ -35,7 +36,7 @@ def data_set(text: bytes) -> DataSet:
     """Raises Malformed."""
     if len(text) > LARGEST:
         raise Malformed("the metadata is too long")
-    reader = _Reader()
+    reader = _Reader(min(_MOST_NODES, max(len(text), _FEW_NODES)))
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -45,7 +46,7 @@ def data_set(text: bytes) -> DataSet:
     parser.buffer_text = True
     try:
         parser.Parse(text, True)
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):  # the last two of what it says of its encoding
         raise Malformed("the metadata is not XML") from None
     return reader.root
 
@@ -57,8 +58,9 @@ def _refuse(*_: object) -> None:
 class _Reader:
     """What stands open, from the root inwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.root: DataSet = {}
+        self._left = most
         self._path: list[str] = [""]
         self._sets: list[_Set] = [_Set(self.root)]
         self._elements: list[Described] = []
@@ -66,15 +68,12 @@ class _Reader:
         self._group = ""
         self._number = 0
         self._said: list[str] = []
-        self._nodes = 0
 
     def start(self, qualified: str, given: dict[str, str]) -> None:
         name = qualified.rpartition(" ")[2]
         if name not in _INSIDE.get(self._path[-1], ()):
             raise Malformed("the metadata holds an element that has no place there (PS3.19 A.1)")
-        self._nodes += 1
-        if self._nodes > _MOST_NODES:
-            raise Malformed("the metadata is too long")
+        self._spend(1)
         self._path.append(name)
         self._said = []
         match name:
@@ -98,7 +97,7 @@ class _Reader:
         name = self._path.pop()
         match name:
             case "DicomAttribute":
-                self._elements.pop()
+                _check_alone(self._elements.pop())
             case "Item":
                 self._sets.pop()
             case "Value":
@@ -132,8 +131,15 @@ class _Reader:
         values = self._elements[-1].values
         if not len(values) < self._number <= _LARGEST_NUMBER:
             raise Malformed("values are not numbered from 1 upwards")
-        values += [None] * (self._number - 1 - len(values))
+        missing = self._number - 1 - len(values)
+        self._spend(missing)
+        values += [None] * missing
         values.append(value)
+
+    def _spend(self, nodes: int) -> None:
+        self._left -= nodes
+        if self._left < 0:
+            raise Malformed("the metadata is too long")
 
 
 class _Set:
@@ -166,6 +172,12 @@ class _Set:
 
 def _group(components: dict[str, str]) -> str:
     return "^".join(components.get(name, "") for name in _COMPONENTS).rstrip("^")
+
+
+def _check_alone(one: Described) -> None:
+    there = (one.values, one.inline is not None, one.bulk, one.items is not None)
+    if sum(map(bool, there)) > 1:
+        raise Malformed("an attribute has more than one kind of value (PS3.19 A.1.5)")
 
 
 def _address(given: dict[str, str]) -> str:

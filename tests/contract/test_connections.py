@@ -154,7 +154,16 @@ def test_what_is_given_back_after_the_end_is_closed(db: Database, tmp_path: Path
     assert tmp_path / "index.db" not in open_files()
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
-def test_no_index_in_memory(url: str) -> None:
-    with pytest.raises(Invalid, match="would be lost"):
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sqlite://", "would be lost"),
+        ("sqlite:///:memory:", "would be lost"),
+        ("sqlite:///file::memory:?uri=true", "by its path"),
+        ("sqlite:///file:x?mode=memory&uri=true", "by its path"),
+        ("sqlite:////srv/index.db?mode=rw&uri=true", "by its path"),
+    ],
+)
+def test_an_index_of_sqlite_is_a_file(url: str, why: str) -> None:
+    with pytest.raises(Invalid, match=why):
         Database(url)

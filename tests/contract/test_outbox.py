@@ -275,8 +275,11 @@ def test_a_failing_statement_spoils_only_its_own_event(archive: Archive) -> None
 
 
 @pytest.mark.parametrize("opened", ["sqlite"], indirect=True)
-def test_a_full_disk_in_the_middle_of_a_batch_loses_nothing(archive: Archive) -> None:
+def test_a_full_disk_in_the_middle_of_a_batch_loses_nothing(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SQLite then gives up the whole transaction, and not only what the failing attempt wrote."""
+    monkeypatch.setattr("pacs.outbox.subscriber._HOLD_S", 60)  # all of it in one
     db = archive.stores.db
     room = False
 
