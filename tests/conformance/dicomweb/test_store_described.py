@@ -278,6 +278,7 @@ BROKEN: dict[str, DataSet] = {
     "no VR": {"00100010": {"vr": "XX"}},
     "no element": {"00100010": 7},
     "two values": {"00100010": {"vr": "PN", "Value": [], "BulkDataURI": "x"}},
+    "bulk data nowhere": {"7FE00010": {"vr": "OW", "BulkDataURI": ""}},
     "no array": {"00100020": {"vr": "LO", "Value": "x"}},
     "no base64": {"00091001": {"vr": "OB", "InlineBinary": "%"}},
     "out of range": {"00280010": {"vr": "US", "Value": [70000]}},
@@ -332,6 +333,10 @@ EVIL = {
     "no XML": b"\xff\xfe\x00",
     "cut off": b"<NativeDicomModel>",
     "far numbers": b'<NativeDicomModel><DicomAttribute tag="00080008" vr="CS"><Value number="99999999">x'
+    b"</Value></DicomAttribute></NativeDicomModel>",
+    "an encoding there is not": b'<?xml version="1.0" encoding="foo"?><NativeDicomModel/>',
+    "an encoding of many bytes": b'<?xml version="1.0" encoding="gb2312"?><NativeDicomModel/>',
+    "missing values": b'<NativeDicomModel><DicomAttribute tag="00080008" vr="CS"><Value number="999999">x'
     b"</Value></DicomAttribute></NativeDicomModel>",
     "an item elsewhere": b'<NativeDicomModel><DicomAttribute tag="00080008" vr="CS"><Item number="1"/>'
     b"</DicomAttribute></NativeDicomModel>",
