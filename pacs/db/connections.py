@@ -37,6 +37,7 @@ class Pooled:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._closed = False
 
     def take(self) -> sa.Connection:
         try:
@@ -45,9 +46,12 @@ class Pooled:
             raise _none_left() from error
 
     def give(self, connection: sa.Connection) -> None:
+        if self._closed:  # the pool that it would go back to is no more
+            connection.invalidate()
         connection.close()
 
     def close(self) -> None:
+        self._closed = True
         self._engine.dispose()
 
 

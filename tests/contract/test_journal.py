@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from pacs.db.connection import Database, sqlite_url
+from pacs.db.connections import Kept
 from pacs.errors import Unavailable
 from tests.support.postgres import PostgresServer
 
@@ -99,7 +100,8 @@ def test_a_journal_that_went_and_came_again_is_synced(
     monkeypatch.setattr(os, "fdatasync", noted)
     add(db, 1)
     db.flush()
-    db._connections.close()  # the last to go takes it away
+    assert isinstance(db._connections, Kept)
+    db._connections._close_idle()  # the last to go takes it away
     assert not path.exists()
     db.flush()
     add(db, 2)
