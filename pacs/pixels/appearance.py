@@ -257,12 +257,15 @@ def _first_item(item: Item, keyword: str) -> Item:
     return next(iter(_items(item, keyword)), {})
 
 
+_LARGEST: Final = 1e30  # a slope beyond that is a mistake, and what it makes of a sample no number
+
+
 def _number(item: Item, keyword: str, default: float) -> float:
     try:
         value = float(next(iter(_values(item, keyword)), default))
     except (TypeError, ValueError):
         return default
-    return value if math.isfinite(value) else default
+    return value if abs(value) <= _LARGEST else default
 
 
 def _integer(item: Item, keyword: str, default: int) -> int:

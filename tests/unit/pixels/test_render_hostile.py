@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +77,12 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         said[f"{tag_of(f'{kind}{colour}PaletteColorLookupTableData'):08X}"] = made["00283006"]
     said["00620001"] = element("CS", draw(st.sampled_from(["FRACTIONAL", "LABELMAP", "BINARY", ""])))
     return said
+
+
+@pytest.mark.parametrize("said", [7e305, -1e31, float("inf"), float("nan")])
+def test_a_number_that_is_none_is_not_said(said: float) -> None:
+    item = {"00281053": {"vr": "DS", "Value": [said]}}
+    assert appearance._number(item, "RescaleSlope", 1.0) == 1.0
 
 
 @settings(max_examples=400, deadline=None)
