@@ -38,9 +38,9 @@ class Spooled:
     """One arriving object: bytes go to disk as they come, their SHA-256 is taken on the way.
 
     `prefix` is what stands before the data set, empty where that cannot be told; `beginning` is it and some
-    of the data set, so that most headers can be read without the disk. `digest` is that of
-    the data set alone, so that the same data set brought by two wires (or by two senders) is the same
-    object; `prefix_digest` that of what stands before it.
+    of the data set, so that most headers can be read without the disk. `digest` is that of the data set
+    alone, so that the same data set brought by two wires (or by two senders) is the same object;
+    `prefix_digest` that of what stands before it.
     Leaving the `with` block removes the spool's link; one in the store stays."""
 
     def __init__(self, place: str, *, flags: int = os.O_CREAT | os.O_EXCL) -> None:
